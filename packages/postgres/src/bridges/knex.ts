@@ -40,7 +40,6 @@ export function fromKnex<Tx extends object>(knex: KnexDatabase<Tx>): SqlClient<T
       statements: {},
       refused: ['commit', 'rollback', 'destroy'],
       nested: ['transaction', 'savepoint'],
-      called: () => undefined,
     },
   )
 }

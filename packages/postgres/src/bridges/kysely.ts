@@ -1,4 +1,4 @@
-import { OptionsError } from '@oncekey/core'
+import { type OncekeyError, OptionsError } from '@oncekey/core'
 import type { Isolation, SqlClient, Statement } from '../sql/sql-client.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
 import type { HandleRules } from './transaction-handle.ts'
@@ -114,28 +114,51 @@ interface Kysely {
  */
 interface Executor {
   readonly adapter?: { readonly constructor: { readonly name: string } }
-  provideConnection<T>(use: (connection: unknown) => Promise<T>): Promise<T>
+  provideConnection<T>(use: (connection: object) => Promise<T>): Promise<T>
 }
 
 function executorOf(tx: object): Executor {
   return (tx as Kysely).getExecutor()
 }
 
-/** Calls `sending` before each statement of an executor and of the executors derived from it. */
-function watched(executor: Executor, sending: () => void): Executor {
+/**
+ * Calls `sending` before each statement of an executor and of the executors derived from it, and
+ * passes the statement's text to `look`, which returns the error if it must not be sent. A text is
+ * whole only here: a raw fragment inside another one, and what Kysely sends for a transaction of
+ * its own, are not seen where a query is built.
+ */
+function watched(executor: Executor, sending: () => void, look: Look): Executor {
   const own = executor as Executor & Record<string, (...args: unknown[]) => Executor>
   for (const name of DERIVING) {
     const derive = own[name]
     if (derive === undefined) continue
-    own[name] = (...args) => watched(derive.apply(own, args), sending)
+    own[name] = (...args) => watched(derive.apply(own, args), sending, look)
   }
   const provide = executor.provideConnection
   executor.provideConnection = (use) =>
     provide.call(executor, async (connection) => {
       sending()
-      return await use(connection)
+      return await use(lookedAt(connection, look))
     }) as never
   return executor
+}
+
+type Look = (text: string | undefined) => OncekeyError | undefined
+
+/** The connection, with `look` called for each text. `this` must be Kysely's own object. */
+function lookedAt(connection: object, look: Look): object {
+  return new Proxy(connection, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      if (name !== 'executeQuery' && name !== 'streamQuery') return value.bind(target)
+      return (query: CompiledQuery, ...args: unknown[]): unknown => {
+        const misuse = look(query.sql)
+        if (misuse !== undefined) throw misuse
+        return value.call(target, query, ...args)
+      }
+    },
+  })
 }
 
 /** The methods of an executor that return another one on the same connection. */
@@ -148,7 +171,6 @@ interface Plugin {
 
 interface QueryNode {
   readonly kind: string
-  readonly sqlFragments?: readonly string[]
 }
 
 interface CompiledQuery {
@@ -160,22 +182,19 @@ interface CompiledQuery {
 
 const RULES: HandleRules = {
   statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
-  refused: ['commit', 'rollback'],
+  refused: ['commit', 'rollback', 'startTransaction'],
   // Everything that is built with the transaction is compiled here right before it is sent.
   checked(transaction, check, look, sending) {
     const guarded = (transaction as Kysely).withPlugin({
       transformQuery({ node }) {
         check()
-        // Kysely builds no statements that end a transaction, so only raw ones are checked.
-        const misuse = node.kind === 'RawNode' ? look(node.sqlFragments?.join(' ')) : undefined
-        if (misuse !== undefined) throw misuse
         return node
       },
       transformResult: async ({ result }) => result,
     })
     // `withPlugin` made an executor that only this transaction has, so no other statement is
     // watched.
-    watched(executorOf(guarded), sending)
+    watched(executorOf(guarded), sending, look)
     return guarded
   },
 }

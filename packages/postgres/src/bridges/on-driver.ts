@@ -31,12 +31,19 @@ export function onDriver<Driver, Tx extends object>(
     ...(driver.reserve !== undefined && { reserve: driver.reserve }),
 
     async begin<Row>(options: BeginOptions<Row>) {
+      const { timeoutMs } = options
       const { rows, transaction } = await driver.begin(options)
+      const wrapping = wrap(transaction.handle)
       try {
-        const wrapped = await wrap(transaction.handle)
+        // A library may wait for a connection of its own, if it was given another pool.
+        const wrapped = await within(timeoutMs, wrapping, () => notOpened(timeoutMs))
         return { rows, transaction: libraryTransaction(transaction, wrapped, rules) }
       } catch (error) {
-        await transaction.rollback({ timeoutMs: options.timeoutMs }).catch(() => {})
+        wrapping.then(
+          ({ over }) => over?.(),
+          () => {},
+        )
+        await transaction.rollback({ timeoutMs }).catch(() => {})
         throw error
       }
     },
@@ -101,6 +108,14 @@ function libraryTransaction<Tx extends object>(
   function tell(how: 'commit' | 'rollback'): void {
     ended?.(how).catch((error) => process.emitWarning(error))
   }
+}
+
+function notOpened(timeoutMs: number): OncekeyError {
+  return new OncekeyError(
+    'store-busy',
+    `The library did not open its transaction within ${Math.round(timeoutMs)} ms. Was it made with ` +
+      'the pool that the bridge has?',
+  )
 }
 
 function late(): Error {

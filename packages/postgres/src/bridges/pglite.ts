@@ -46,14 +46,32 @@ export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>)
       return rows
     },
     rules: {
-      statements: { query: textOf, exec: textOf, sql: textOf },
+      statements: { query: textOf, exec: textOf, sql: templateOf },
       refused: ['rollback'],
     },
   })
 }
 
-/** The text of a query, or the parts of a template. */
 function textOf(argument: unknown): string | undefined {
-  const text = Array.isArray(argument) ? argument.join(' ') : argument
-  return typeof text === 'string' ? text : undefined
+  return typeof argument === 'string' ? argument : undefined
+}
+
+/** The text of a template, without its values and with the templates that are inside it. */
+function templateOf(strings: unknown, ...values: unknown[]): string | undefined {
+  if (!Array.isArray(strings)) return undefined
+  const inside = values.map((value) => {
+    const { _templateType: type, str, strings, values = [] } = Object(value) as Template
+    if (type === 'part') return str
+    return type === 'container' ? templateOf(strings, ...values) : ' $1 '
+  })
+  if (inside.includes(undefined)) return undefined
+  return strings.map((text, at) => `${text}${inside[at] ?? ''}`).join('')
+}
+
+/** What `raw`, `identifier` and `sql` of PGlite's templates make. */
+interface Template {
+  readonly _templateType?: string
+  readonly str?: string
+  readonly strings?: readonly string[]
+  readonly values?: readonly unknown[]
 }

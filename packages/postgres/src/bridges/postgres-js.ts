@@ -4,13 +4,21 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import { type CopyStream, closeableCopy } from './open-streams.ts'
+import {
+  afterReading,
+  emptyQuery,
+  isQuery,
+  type Query,
+  type RawResult,
+  textOf,
+} from './on-postgres-js/query.ts'
 import {
   NO_TRANSACTION,
   OPEN_FOR_WRITES,
   ownBackends,
   withoutStrays,
-} from './stray-transactions.ts'
+} from './on-postgres-js/stray-transactions.ts'
+import { type CopyStream, closeableCopy } from './open-streams.ts'
 import type { Close, HandleRules } from './transaction-handle.ts'
 
 /** The part of postgres.js's `sql` that is used here. */
@@ -113,38 +121,20 @@ function isPostgresJs(sql: unknown): boolean {
   return typeof sql === 'function' && 'begin' in sql && 'unsafe' in sql
 }
 
-/** A postgres.js query, which is sent when somebody awaits it. */
-interface Query extends PromiseLike<unknown> {
-  handler: (query: Query) => unknown
-  resolve(value: unknown): void
-  reject(error: unknown): void
-  /**
-   * Called with each batch of a cursor's rows; the next batch is requested when its promise
-   * resolves.
-   */
-  cursorFn?: ((rows: unknown) => unknown) | null
-  raw(): Promise<RawResult | readonly RawResult[]>
-  cancel(): unknown
-}
-
-interface RawResult extends ReadonlyArray<readonly (Uint8Array | null)[]> {
-  readonly columns?: readonly { readonly name: string }[]
-}
-
 function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
   return {
-    statements: { unsafe: textOf, file: () => undefined },
+    statements: { unsafe: () => undefined, file: () => undefined },
     // `prepare()` has postgres.js send PREPARE TRANSACTION instead of COMMIT.
     refused: ['prepare'],
     nested: ['savepoint'],
-    called: textOf,
-    lazy(statement, check, opened, lost, underWay) {
-      const query = statement as Query
-      if (typeof query?.handler !== 'function' || typeof query.reject !== 'function') return
-      const send = query.handler
+    lazy(statement, check, opened, lost, underWay, { transaction, name, args }) {
+      if (!isQuery(statement)) return
+      const query = statement
+      const isFile = name === 'file'
+      const { handler: send } = isFile ? emptyQuery(transaction) : query
       const checked = (sent: Query): unknown => {
         try {
-          check()
+          check(textOf(sent))
         } catch (error) {
           return sent.reject(error)
         }
@@ -163,7 +153,8 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
         }
         return send(sent)
       }
-      query.handler = Object.assign(checked, send)
+      const sending = isFile ? afterReading(args[0] as string, checked) : checked
+      query.handler = Object.assign(sending, send)
     },
   }
 }
@@ -211,12 +202,6 @@ function listenForStream(query: Query, opened: (close: Close) => void): void {
     if (typeof stream.destroy === 'function') opened(closeableCopy(stream))
     resolve(value)
   }
-}
-
-/** The text of a query, or the parts of a template. */
-function textOf(argument: unknown): string | undefined {
-  if (typeof argument === 'string') return argument
-  return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
 }
 
 /**

@@ -9,25 +9,25 @@ export interface HandleRules {
   readonly statements: Readonly<Record<string, TextOf>>
   /** The methods that are refused: they would end the transaction or give its connection away. */
   readonly refused: readonly string[]
-  /** If the transaction itself is a function: how to find SQL in its arguments. */
-  readonly called?: TextOf
   /**
    * The methods that pass a nested transaction to a callback. The nested one is revoked with this
    * one.
    */
   readonly nested?: readonly string[]
   /**
-   * For statements that are sent later than they are created: calls `check` before one is sent,
-   * `opened` with how to close what it opens, and `lost` when it fails with the connection. `sent`
-   * gets how to fail it, for a driver that forgets it when the connection is lost; what that
-   * returns is called when it is answered.
+   * For statements that are sent later than they are created, and whose text is known only then:
+   * calls `check` with the text before one is sent, `opened` with how to close what it opens, and
+   * `lost` when it fails with the connection. `sent` gets how to fail it, for a driver that forgets
+   * it when the connection is lost; what that returns is called when it is answered. `made` is the
+   * call that created the statement.
    */
   readonly lazy?: (
     statement: unknown,
-    check: () => void,
+    check: (text: string | undefined) => void,
     opened: (close: Close) => void,
     lost: (reason: unknown) => void,
     sent: (fail: (error: Error) => void) => () => void,
+    made: Call,
   ) => void
   /**
    * For a library that builds queries and sends them later: makes a transaction that calls `check`
@@ -42,12 +42,19 @@ export interface HandleRules {
   ) => object
 }
 
+/** A call of a method of a transaction; without a name it is a call of the transaction itself. */
+export interface Call {
+  readonly transaction: object
+  readonly name?: string | symbol
+  readonly args: readonly unknown[]
+}
+
 /**
  * Closes a cursor or stream. Returns a promise if the next statement has to wait for the closing.
  */
 export type Close = () => Promise<void> | void
 
-type TextOf = (argument: unknown) => string | undefined
+type TextOf = (...args: unknown[]) => string | undefined
 
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
@@ -153,9 +160,8 @@ export function transactionHandle<Tx extends object>(
       },
       apply(target, _, args: unknown[]) {
         const call = target as (...args: unknown[]) => unknown
-        const misuse = rules.called === undefined ? undefined : looked(rules.called(args[0]))
-        if (rules.lazy !== undefined) return later(call(...args), misuse)
-        check(misuse)
+        if (rules.lazy !== undefined) return later(call(...args), { transaction: target, args })
+        check()
         return call(...args)
       },
     })
@@ -165,10 +171,10 @@ export function transactionHandle<Tx extends object>(
     function method(target: T, property: string | symbol, value: unknown): unknown {
       const call = value as (...args: unknown[]) => unknown
       return (...args: unknown[]): unknown => {
-        const misuse = misuseOf(property, args)
         if (rules.lazy !== undefined && isStatement(property)) {
-          return later(call.apply(target, args), misuse)
+          return later(call.apply(target, args), { transaction: target, name: property, args })
         }
+        const misuse = misuseOf(property, args)
         if (misuse !== undefined) return failed(property, args, misuse)
         if (isNested(property)) return inner(call.bind(target), args)
         const result = call.apply(target, args)
@@ -193,13 +199,14 @@ export function transactionHandle<Tx extends object>(
     if (isEnding || loss !== undefined) check()
   }
 
-  function later(statement: unknown, misuse: OncekeyError | undefined): unknown {
+  function later(statement: unknown, made: Call): unknown {
     rules.lazy?.(
       statement,
-      () => check(misuse),
+      (text) => check(over === undefined ? looked(text) : undefined),
       (close) => open.add(close),
       lost,
       sent,
+      made,
     )
     return statement
   }
@@ -221,7 +228,7 @@ export function transactionHandle<Tx extends object>(
     if (typeof property !== 'string') return undefined
     if (rules.refused.includes(property)) return transactionControl(`${property}()`)
     const textOf = isStatement(property) ? rules.statements[property] : undefined
-    return textOf === undefined ? undefined : looked(textOf(args[0]))
+    return textOf === undefined ? undefined : looked(textOf(...args))
   }
 
   /**

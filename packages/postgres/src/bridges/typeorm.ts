@@ -38,8 +38,10 @@ export function fromTypeorm<Manager extends object>(
     fromPg(master, { prepare: false }),
     async (handle) => {
       const runner = dataSource.createQueryRunner('master') as QueryRunner<Manager>
-      runner.databaseConnection = lent(handle, runner)
+      const connection = lent(handle)
+      runner.databaseConnection = connection
       await runner.startTransaction()
+      connection.started()
       return {
         tx: runner.manager,
         ending: () => runner.broadcaster.broadcast('BeforeTransactionCommit'),
@@ -58,7 +60,6 @@ export function fromTypeorm<Manager extends object>(
 /** The part of a TypeORM QueryRunner for Postgres that is used here. */
 interface QueryRunner<Manager> {
   readonly manager: Manager
-  readonly transactionDepth: number
   isTransactionActive: boolean
   /**
    * The connection that the runner queries; if it is not set, the runner takes a client from the
@@ -71,17 +72,25 @@ interface QueryRunner<Manager> {
 
 /**
  * The guarded client in the form that TypeORM uses. START TRANSACTION, and an isolation level right
- * after it, are not passed on, because both have been sent already.
+ * after it, are not passed on, because both have been sent already. They are recognised by their
+ * text, because releases count the open transaction at different moments: 0.3.20 before it sends
+ * them, later ones afterwards.
  */
-function lent(handle: PgClient, runner: QueryRunner<unknown>): object {
+function lent(handle: PgClient): { query(...args: unknown[]): unknown; started(): void } {
   const query = handle.query as (...args: unknown[]) => unknown
+  let isStarting = true
   return {
-    query(...args: unknown[]): unknown {
-      if (runner.transactionDepth > 0) return query(...args)
+    query(...args) {
+      if (!isStarting || !STARTS.test(String(args[0]))) return query(...args)
       return Promise.resolve({ rows: [], rowCount: null, command: 'BEGIN' })
+    },
+    started() {
+      isStarting = false
     },
   }
 }
+
+const STARTS = /^(?:START TRANSACTION$|SET TRANSACTION ISOLATION LEVEL )/
 
 function notTypeorm(): OptionsError {
   return new OptionsError(

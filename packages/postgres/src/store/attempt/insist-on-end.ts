@@ -7,7 +7,7 @@ import {
 } from '@oncekey/core'
 import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
-import { isReadOnlyServer } from '../../sql/session-fitness.ts'
+import { isReadOnlyServer, isSetInSession } from '../../sql/session-fitness.ts'
 import type { SqlClient, Statement } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { whenSerialized } from '../../sql/when-serialized.ts'
@@ -57,7 +57,8 @@ export function insistingOnEnds({
 /** Not if another attempt has the key by now, or the server will never take the statement. */
 function isTemporary(error: unknown): boolean {
   if (sqlState(error) === OWNED_BY_ANOTHER) return false
-  // A standby, which the address may lead to for a moment during a failover.
-  if (isReadOnlyServer(error)) return true
+  // A standby, which the address may lead to for a moment during a failover, or a session in which
+  // somebody left a role or an encoding: the next one may be another.
+  if (isReadOnlyServer(error) || isSetInSession(error)) return true
   return completionError(error).code === 'commit-failed'
 }

@@ -1,6 +1,6 @@
 import { within } from '@oncekey/core'
-import type { SqlClient } from '../sql/sql-client.ts'
-import { sqlState } from '../sql/sql-state.ts'
+import type { SqlClient } from '../../sql/sql-client.ts'
+import { sqlState } from '../../sql/sql-state.ts'
 
 /**
  * postgres.js can send BEGIN and then refuse the transaction: when BEGIN fills the pipeline of a
