@@ -8,6 +8,7 @@ import {
 } from '@oncekey/core'
 import { type Covered, coverRequest } from '@oncekey/node'
 import type { DefaultContext, DefaultState, ParameterizedContext } from 'koa'
+import { answerThoughGone } from './answer-gone.ts'
 import { coveringOf } from './covering.ts'
 import { isUnanswered, type KoaContext } from './koa-context.ts'
 import type { IdempotencyOptions } from './options.ts'
@@ -93,6 +94,8 @@ async function run(
     // Koa does nothing about a response that has begun, so its client would wait for ever.
     if (held.begun) held.abandon(error as Error)
     throw error
+  } finally {
+    answerThoughGone(ctx)
   }
   // Nobody has answered, so Koa sends its 404. The key is released, because a later deploy may have
   // a route for the request.

@@ -45,6 +45,10 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
       // Koa sends no error once a response has begun: its client would wait for ever.
       if (covered.held.begun) covered.held.abandon(error as Error)
       throw error
+    } finally {
+      // Koa gives a client that has hung up no body, and what it gives is what is stored.
+      const get = () => !ctx.res.writableEnded
+      Object.defineProperty(ctx.response, 'writable', { configurable: true, get })
     }
   }
 
