@@ -15,6 +15,20 @@ export const STORES = [
 ] as const
 export type StoreName = (typeof STORES)[number]
 
+export const ADAPTERS = [
+  'express',
+  'fastify',
+  'node',
+  'hono',
+  'koa',
+  'nestjs-express',
+  'nestjs-fastify',
+] as const
+export type Adapter = (typeof ADAPTERS)[number]
+
+export const REDIS_PACKAGES = ['ioredis', 'node-redis'] as const
+export type RedisPackage = (typeof REDIS_PACKAGES)[number]
+
 export interface CampaignOptions {
   readonly store: StoreName
   /** How many orders are placed. */
@@ -38,6 +52,8 @@ export interface CampaignOptions {
   readonly minReplicas: number
   /** Only faults whose name contains this. */
   readonly only: string
+  /** The servers that share the database, by their adapter. */
+  readonly adapters: readonly Adapter[]
 }
 
 export const USAGE = `pnpm faults [options]
@@ -54,7 +70,8 @@ export const USAGE = `pnpm faults [options]
   --not-durable       Redis without its append-only file
   --replicas N        redis-sentinel: replicas that a completion waits for, 0 to 2 (2)
   --min-replicas N    redis-sentinel: replicas that its primary needs to accept writes (1)
-  --only TEXT         only faults whose name contains this`
+  --only TEXT         only faults whose name contains this
+  --adapters LIST     orders: the servers, separated by commas (${ADAPTERS.join(',')})`
 
 /**
  * The options of a command line; `undefined` for help. Throws a message about what is wrong with
@@ -67,6 +84,7 @@ export function campaignOptions(args: string[]): CampaignOptions | undefined {
     ...sharedOptions(values),
     store: oneOf('store', values.store, STORES),
     orders: count('ops', values.ops),
+    adapters: values.adapters.split(',').map((name) => oneOf('adapters', name, ADAPTERS)),
     broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN),
   }
 }
@@ -87,7 +105,9 @@ export function eventCampaignOptions(args: string[]): EventCampaignOptions | und
 
 type Values = ReturnType<typeof parseArgs<{ args: string[]; options: typeof FLAGS }>>['values']
 
-function sharedOptions(values: Values): Omit<CampaignOptions, 'store' | 'orders' | 'broken'> {
+function sharedOptions(
+  values: Values,
+): Omit<CampaignOptions, 'store' | 'orders' | 'broken' | 'adapters'> {
   return {
     faults: count('faults', values.faults),
     seed: values.seed ?? randomInt(2 ** 31).toString(36),
@@ -128,5 +148,6 @@ const FLAGS = {
   replicas: { type: 'string', default: '2' },
   'min-replicas': { type: 'string', default: '1' },
   only: { type: 'string', default: '' },
+  adapters: { type: 'string', default: ADAPTERS.join(',') },
   help: { type: 'boolean', default: false },
 } as const

@@ -5,7 +5,7 @@ import { type OnRecord, startReplicatedDatabase } from './databases/postgres-sta
 import { startRedisDatabase } from './databases/redis.ts'
 import { startSentinelDatabase } from './databases/redis-sentinel.ts'
 import { type Gateway, startGateway } from './gateway.ts'
-import type { CampaignOptions } from './options.ts'
+import type { Adapter, CampaignOptions, RedisPackage } from './options.ts'
 
 /** Everything that runs: one database, one gateway, several servers. */
 export interface Stage {
@@ -27,8 +27,9 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
     const gateway = await startGateway()
     stops.push(gateway.stop)
     const servers: AppServer[] = []
-    for (const { name, adapter, pipeline, behindProxy } of SERVERS) {
-      const rest = { adapter, pipeline, store, broken, gatewayUrl: gateway.url }
+    for (const adapter of options.adapters) {
+      const { name, pipeline = false, behindProxy = false, redis } = SERVERS[adapter]
+      const rest = { adapter, pipeline, redis, store, broken, gatewayUrl: gateway.url }
       const server = await startAppServer({ name, behindProxy }, database, rest)
       stops.push(server.stop)
       servers.push(server)
@@ -59,9 +60,19 @@ export function startDatabase(
   return startPostgresDatabase(binDir === undefined ? {} : { binDir })
 }
 
-const SERVERS = [
-  { name: 'express', adapter: 'express', pipeline: false, behindProxy: false },
-  { name: 'fastify', adapter: 'fastify', pipeline: false, behindProxy: false },
-  { name: 'node:http, pipelining', adapter: 'node', pipeline: true, behindProxy: false },
-  { name: 'hono, behind a proxy', adapter: 'hono', pipeline: false, behindProxy: true },
-] as const
+interface ServerKind {
+  readonly name: string
+  readonly pipeline?: boolean
+  readonly behindProxy?: boolean
+  readonly redis: RedisPackage
+}
+
+const SERVERS: Record<Adapter, ServerKind> = {
+  express: { name: 'express', redis: 'ioredis' },
+  fastify: { name: 'fastify', redis: 'node-redis' },
+  node: { name: 'node:http, pipelining', pipeline: true, redis: 'ioredis' },
+  hono: { name: 'hono, behind a proxy', behindProxy: true, redis: 'node-redis' },
+  koa: { name: 'koa', redis: 'node-redis' },
+  'nestjs-express': { name: 'nestjs on express', redis: 'ioredis' },
+  'nestjs-fastify': { name: 'nestjs on fastify', redis: 'node-redis' },
+}

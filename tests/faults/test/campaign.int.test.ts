@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { runCampaign } from '../src/campaign.ts'
-import type { CampaignOptions } from '../src/options.ts'
+import { ADAPTERS, type CampaignOptions } from '../src/options.ts'
 import { findingsIn, report } from '../src/report.ts'
 
 const campaign = (options: Partial<CampaignOptions>) =>
@@ -15,20 +15,33 @@ const campaign = (options: Partial<CampaignOptions>) =>
     replicas: 2,
     minReplicas: 1,
     only: '',
+    adapters: ['express', 'fastify', 'node', 'hono'],
     ...options,
   })
 
 describe('a small campaign of faults', { timeout: 240_000 }, () => {
-  test.each(['postgres', 'postgres-lease', 'postgres-mixed', 'redis'] as const)(
-    'leaves the books balanced on %s',
-    async (store) => {
-      const result = await campaign({ store })
-      expect(findingsIn(result), report(result)).toBe(0)
-      const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
-      expect(made).toBe(26)
-      expect(result.ledger.first.size).toBe(160)
-    },
+  test.each(['postgres', 'redis'] as const)(
+    'leaves the books balanced on %s, with a server of every adapter',
+    (store) => balanced({ store, adapters: ADAPTERS }),
   )
+
+  const onEvery = process.env.MATRIX === 'whole' ? { adapters: ADAPTERS } : {}
+  test.each(['postgres-lease', 'postgres-mixed'] as const)(
+    'leaves the books balanced on %s',
+    (store) => balanced({ store, ...onEvery }),
+  )
+
+  if (process.env.MATRIX !== 'whole') {
+    test.skip('Koa and NestJS in lease mode and in a mixed shop: pnpm test:whole', () => {})
+  }
+
+  async function balanced(options: Partial<CampaignOptions>): Promise<void> {
+    const result = await campaign(options)
+    expect(findingsIn(result), report(result)).toBe(0)
+    const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
+    expect(made).toBe(26)
+    expect(result.ledger.first.size).toBe(160)
+  }
 
   // In both campaigns there are two primaries at once: the old one wakes up, or clients could reach
   // it all the time.

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OncekeyError } from '@oncekey/core'
 import { askForBody, hasEnded, internalsOf, isGone } from '../internals/internals.ts'
 import { brokenOff } from './cut-off.ts'
+import { putBack } from './put-back.ts'
 
 /**
  * Whether a request has a body. If the headers do not state its length (chunked, HTTP/2), waits for
@@ -44,7 +45,7 @@ export async function readBody(
     const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
     // Put back in this tick: the end has been reached, so the stream emits `end` in the next tick,
     // unless it has data to read.
-    if (bytes.length > 0) req.unshift(bytes)
+    if (bytes.length > 0) putBack(req, bytes)
     return bytes
   }
 

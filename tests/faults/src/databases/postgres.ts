@@ -227,7 +227,7 @@ async function bringBack(server: PostgresServer): Promise<void> {
 
 /** Killed processes lose nothing that was written without fsync; a power cut would. */
 export const SETTINGS = {
-  max_connections: '80',
+  max_connections: '120',
   max_wal_size: '96MB',
   min_wal_size: '32MB',
   checkpoint_timeout: '30s',

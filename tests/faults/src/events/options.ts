@@ -10,7 +10,8 @@ export const EVENT_STORES = [
 ] as const satisfies readonly StoreName[]
 export type EventStoreName = (typeof EVENT_STORES)[number]
 
-export interface EventCampaignOptions extends Omit<CampaignOptions, 'store' | 'orders' | 'broken'> {
+export interface EventCampaignOptions
+  extends Omit<CampaignOptions, 'store' | 'orders' | 'broken' | 'adapters'> {
   readonly store: EventStoreName
   /** How many producing operations there are: most emit one event, some none, some several. */
   readonly operations: number

@@ -15,14 +15,20 @@ export interface Answer {
   readonly body: { readonly order: string; readonly receipt: string; readonly attempt: number }
 }
 
+/** What surrounds a handler: the external gateway, and whether its store has transactions. */
+export interface Shop {
+  readonly gatewayUrl: string
+  readonly transactions: boolean
+}
+
 /**
- * The handler of both servers. The receipt is random, so a handler that ran twice leaves two; its
+ * The handler of all servers. The receipt is random, so a handler that ran twice leaves two; its
  * outside effect, the charge, uses the derived key, as the docs ask.
  */
 export async function placeOrder(
   { order, kind, takesMs }: OrderRequest,
   context: HandlerContext<PoolClient>,
-  shop: { readonly gatewayUrl: string; readonly transactions: boolean },
+  shop: Shop,
 ): Promise<Answer> {
   const receipt = randomUUID()
   await charge(shop.gatewayUrl, order, context)

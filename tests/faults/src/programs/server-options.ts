@@ -1,21 +1,24 @@
 import type { Store } from '@oncekey/core'
 import { postgresStore } from '@oncekey/postgres'
-import { redisStore } from '@oncekey/redis'
+import { type RedisStoreOptions, redisStore } from '@oncekey/redis'
 import { Redis } from 'ioredis'
 import { Pool, type PoolClient } from 'pg'
+import { createClient } from 'redis'
 import { limits } from '../limits.ts'
-import type { StoreName } from '../options.ts'
+import type { Adapter, RedisPackage, StoreName } from '../options.ts'
 import { type Broken, brokenStore } from './broken-store.ts'
 
 /** The options of a server's process, as JSON in its first argument. */
 export interface ServerOptions {
-  readonly adapter: 'express' | 'fastify' | 'node' | 'hono'
+  readonly adapter: Adapter
   readonly store: StoreName
   readonly broken: Broken | undefined
   readonly database: DatabaseAddress
   readonly gatewayUrl: string
   readonly port: number
   readonly pipeline: boolean
+  /** The client of a single Redis. */
+  readonly redis: RedisPackage
 }
 
 export type DatabaseAddress = { readonly url: string } | SentinelAddress
@@ -38,8 +41,10 @@ export interface ServerStore {
 
 export async function serverStore(options: ServerOptions): Promise<ServerStore> {
   const { database } = options
-  if (!('url' in database)) return redis(new Redis({ ...database, ...CONNECTING }), database)
-  if (options.store === 'redis') return redis(new Redis(database.url, CONNECTING))
+  // With Sentinel every server uses ioredis, because completions wait for replicas, and for that
+  // node-redis would need one connection.
+  if (!('url' in database)) return onRedis(new Redis({ ...database, ...CONNECTING }), database)
+  if (options.store === 'redis') return onRedis(await redisClients[options.redis](database.url))
   const pool = new Pool({
     connectionString: database.url,
     max: 10,
@@ -70,7 +75,33 @@ function isLeased({ store, adapter }: ServerOptions): boolean {
   return store === 'postgres-lease' || (store === 'postgres-mixed' && adapter === 'fastify')
 }
 
-function redis(client: Redis, { replicas } = { replicas: 0 }): ServerStore {
+const CONNECTING = {
+  maxRetriesPerRequest: 1,
+  retryStrategy: () => 100,
+  commandTimeout: limits.commandTimeoutMs,
+  connectTimeout: limits.acquireTimeoutMs,
+}
+
+const redisClients: Record<RedisPackage, (url: string) => Promise<Client>> = {
+  ioredis: async (url) => new Redis(url, CONNECTING),
+
+  async 'node-redis'(url) {
+    const { acquireTimeoutMs, commandTimeoutMs } = limits
+    const client = createClient({
+      url,
+      commandOptions: { timeout: commandTimeoutMs },
+      socket: { reconnectStrategy: () => 100, connectTimeout: acquireTimeoutMs },
+    })
+    // A server starts also while Redis is away, and connects later.
+    client.on('error', () => {})
+    client.connect().catch(() => {})
+    return client
+  },
+}
+
+type Client = RedisStoreOptions['client'] & { on(event: 'error', listener: () => void): unknown }
+
+function onRedis(client: Client, { replicas } = { replicas: 0 }): ServerStore {
   client.on('error', () => {})
   const { commandTimeoutMs, replicationTimeoutMs } = limits
   const store = redisStore({
@@ -79,11 +110,4 @@ function redis(client: Redis, { replicas } = { replicas: 0 }): ServerStore {
     ...(replicas > 0 && { replicas: { count: replicas, timeoutMs: replicationTimeoutMs } }),
   })
   return { store: store as Store<never> as Store<PoolClient>, leftOver: () => 0 }
-}
-
-const CONNECTING = {
-  maxRetriesPerRequest: 1,
-  retryStrategy: () => 100,
-  commandTimeout: limits.commandTimeoutMs,
-  connectTimeout: limits.acquireTimeoutMs,
 }

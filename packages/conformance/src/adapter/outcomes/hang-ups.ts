@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { eventually } from '../../behaviour/eventually.ts'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
@@ -186,6 +187,41 @@ export function hangUps(): AdapterBehaviourGroup {
             assert.equal(again.text, 'again')
             assert.deepEqual(await committed(subject), [])
           }
+        },
+      },
+      {
+        title: 'while its request waits for the key does not take the body from the handler',
+        async run({ serve, name }) {
+          const waiting = door()
+          const { handler, runs } = counted(({ body }) =>
+            created({ body: { kind: 'json', value: { body } } }),
+          )
+          const site = await serve(handler, {
+            options: { waitMs: 20_000 },
+            faults: {
+              async begin(begin, { signal }) {
+                waiting.open()
+                if (runs() === 0 && !signal.aborted) await once(signal, 'abort')
+                return begin()
+              },
+            },
+          })
+          const key = name()
+          const body = { item: 'violin' }
+          const client = new AbortController()
+          const first = site.post(key, { body, signal: client.signal }).catch(() => 'hung up')
+          await waiting.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          const again = await eventually('the result', async () => {
+            if (runs() === 0) return undefined
+            const answer = await site.post(key, { body })
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.status, 201)
+          assert.equal(again.header('x-idempotency-replayed'), 'true')
+          assert.deepEqual(JSON.parse(again.text), { body })
+          assert.equal(runs(), 1)
         },
       },
       {
