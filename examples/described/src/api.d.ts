@@ -117,7 +117,7 @@ export interface components {
                 };
             };
         };
-        /** @description `result-gone`: The request was completed; its result is no longer kept. */
+        /** @description `result-gone`: The request was answered; its answer is not kept. */
         IdempotencyResultGone: {
             headers: {
                 [name: string]: unknown;

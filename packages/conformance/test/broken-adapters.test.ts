@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { BrokenAdapter } from './broken-adapters/broken-adapter.ts'
 import { brokenAnswers } from './broken-adapters/of-answers.ts'
 import { brokenEnds } from './broken-adapters/of-ends.ts'
+import { brokenHangUps } from './broken-adapters/of-hang-ups.ts'
 import { brokenHeaders } from './broken-adapters/of-headers.ts'
 import { brokenOptions } from './broken-adapters/of-options.ts'
 import { brokenRequests } from './broken-adapters/of-requests.ts'
@@ -16,6 +17,7 @@ const brokenAdapters = [
   ...brokenAnswers,
   ...brokenHeaders,
   ...brokenEnds,
+  ...brokenHangUps,
 ]
 const behaviours = adapterBehaviours().flatMap((group) =>
   group.behaviours.map((behaviour) => ({ title: `${group.title}: ${behaviour.title}`, behaviour })),

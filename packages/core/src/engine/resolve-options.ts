@@ -137,6 +137,9 @@ function checkWhenUnknown(policy: WhenUnknown): WhenUnknown {
   )
 }
 
+/** A problem would lose its code and its advice. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304])
+
 function checkProblemStatuses(statuses: ProblemStatuses): ProblemStatuses {
   for (const [code, status] of Object.entries(statuses)) {
     if (!isProblemCode(code)) {
@@ -144,9 +147,9 @@ function checkProblemStatuses(statuses: ProblemStatuses): ProblemStatuses {
         `problemStatus: ${shown(code)} is not a problem code; write \`{ 'in-progress': 503 }\`.`,
       )
     }
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
+    if (!Number.isInteger(status) || status < 200 || status > 599 || BODILESS.has(status)) {
       throw new OptionsError(
-        `problemStatus['${code}'] must be a final status, such as 503, not ${shown(status)}.`,
+        `problemStatus['${code}'] must be a final status whose responses have a body, such as 503, not ${shown(status)}.`,
       )
     }
   }

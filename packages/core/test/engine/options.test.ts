@@ -132,7 +132,11 @@ describe('invalid options are refused at construction with advice', () => {
     ],
     [
       { problemStatus: { 'in-progress': 100 } },
-      "problemStatus['in-progress'] must be a final status, such as 503, not 100.",
+      "problemStatus['in-progress'] must be a final status whose responses have a body, such as 503, not 100.",
+    ],
+    [
+      { problemStatus: { 'in-progress': 204 } },
+      "problemStatus['in-progress'] must be a final status whose responses have a body, such as 503, not 204.",
     ],
     [{ compares: 'body' }, "compares must be 'request' or 'key', not \"body\"."],
     [{ eventSource: 'é' }, `${words('eventSource', 255)}"é".`],

@@ -13,8 +13,8 @@ test.each([
   // Undoing it would leave the outcome unknown, and there may have been nothing wrong.
   [REFUSED, 400, 'unknown', 'lease', 'complete'],
   ['a success of', 201, 'part', 'transaction', 'complete'],
-] as const)('%s (%i) what came of a request: %s, in %s mode: %s', async (_, ...given) => {
-  const [status, arrived, mode, end] = given
+] as const)('%s (%i) what came of a request: %s, in %s mode: %s', async (...given) => {
+  const [, status, arrived, mode, end] = given
   const store = storeThat({ mode, attempt: {} })
   const request = { ...post('k-1'), arrived: () => arrived }
   const begun = await createEngine({ store }).begin(request)

@@ -160,7 +160,7 @@ describe('a store’s decision', () => {
       { kind: 'result-gone' },
       'result-gone',
       410,
-      'The request was carried out once; its response is not kept any more. Read the current state instead.',
+      'The request was answered once, with a success or a refusal, and the answer is not kept. It does not run again: read the current state.',
     ],
   ])('%s becomes a problem', async (_, decision, code, status, detail) => {
     const engine = createEngine({ store: storeThat({ begin: [() => decision] }) })

@@ -21,7 +21,8 @@ export function readRequest(
     native: request,
     route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
-    arrived: () => arrivedOf(raw),
+    // A body that was compared has come as a whole.
+    arrived: () => (fingerprint === undefined ? 'whole' : arrivedOf(raw)),
     // Only a waiting request needs the signal, which costs more than everything else here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {

@@ -83,7 +83,7 @@ const RESPONSES = 'swagger/apiResponse'
 const ANSWERS = [
   ['key-missing', 400, 'The Idempotency-Key is missing or not valid.'],
   ['in-progress', 409, 'The first request with this Idempotency-Key is still running.'],
-  ['result-gone', 410, 'The request was completed; its result is no longer kept.'],
+  ['result-gone', 410, 'The request was answered; its answer is not kept.'],
   ['key-reused', 422, 'This Idempotency-Key was used with another request.'],
   ['store-unavailable', 503, 'Nothing was done, or it is not known; send the same request again.'],
 ] as const

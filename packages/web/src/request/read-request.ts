@@ -45,7 +45,8 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     ...(reading.route && { route: reading.route }),
     signal,
     header: (name) => linesOf(headers, name),
-    arrived: () => arrivedOf(reading.env, signal),
+    // A body that was compared has come as a whole.
+    arrived: () => (reading.chosen === undefined ? 'whole' : arrivedOf(reading.env, signal)),
     async fingerprintInput() {
       body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
       const contentType = headers.get('content-type') ?? undefined
