@@ -66,8 +66,10 @@ export function consumerRunner<Tx>(of: {
     ended: (item, end) => ended(state, item, end),
     dropped: (item) => dropped(state, item),
     unsure: (slot, key) => unsure(state, slot, key),
-    suspected: (item, ticket, run, giveUp) =>
-      void runSuspect(state, turns, { item, ticket, run, giveUp }),
+    suspected(item, ticket, run, giveUp) {
+      const suspect = { item, ticket, run, giveUp }
+      runSuspect(state, turns, suspect).catch((error) => report(state, 'advance', error))
+    },
   })
   const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
   let loops: Promise<unknown> = Promise.resolve()

@@ -109,3 +109,53 @@ describe('after two holders that vanished', () => {
     expect([...most.values()]).toEqual(Array(12).fill(0))
   })
 })
+
+describe('a suspect whose outcome cannot be recorded', () => {
+  test.each(['new', 'retried'])('leaves the process alive (%s)', async (what) => {
+    const name = `unrecorded-${what}`
+    const log = await afterCrashes(name)
+    await log.append([eventOf('one')])
+    const handled: number[] = []
+    const relayOn = (on: EventLog<MemoryTransaction>) =>
+      createRelay({
+        log: on,
+        consumers: [
+          consumer({
+            name,
+            backoff: () => 0,
+            handle({ attempt }) {
+              handled.push(attempt)
+              if (attempt === 1 && what === 'retried') throw new Error('not at once')
+            },
+          }),
+        ],
+      })
+    if (what === 'retried') {
+      const first = relayOn(log)
+      await first.runOnce()
+      await first.stop()
+      // A start that is never settled, as of a process that died.
+      const lease = { consumer: name, relay: 'third', leaseMs: LEASE_MS, holding: [] }
+      const { taken } = await log.lease(lease)
+      await log.takeDue({ consumer: name, slots: taken, except: [], limit: 1 })
+      await log.release({ consumer: name, relay: 'third', slots: taken, leaving: true })
+    }
+    let failures = 1
+    const failing = async (): Promise<void> => {
+      if (failures === 0) return
+      failures -= 1
+      throw new Error('The log is away.')
+    }
+    const relay = relayOn({
+      ...log,
+      advance: (move) => failing().then(() => log.advance(move)),
+      settle: (verdicts) => failing().then(() => log.settle(verdicts)),
+    })
+    await relay.runOnce().catch(() => {})
+    await relay.runOnce()
+    await relay.stop()
+    expect(failures).toBe(0)
+    expect((await log.lag(name)).events).toBe(0)
+    expect(await log.deadLetters.listRetrying({}, { limit: 10 })).toMatchObject({ items: [] })
+  })
+})

@@ -1,4 +1,4 @@
-import type { Lease, LeaseRequest, Subscription } from '@oncekey/core'
+import { type Lease, type LeaseRequest, OncekeyError, type Subscription } from '@oncekey/core'
 import { violatedConstraint } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
 import { isFromAnotherLife, rebased } from './rebase.ts'
@@ -8,14 +8,28 @@ import { presentLife, useUpNumber } from './statements/reading.ts'
 import { type LeaseJson, suspectsIn } from './statements/slots.ts'
 
 export async function subscribed<Tx>(
-  { ask, statements, subscribed }: LogState<Tx>,
+  { ask, schema, statements, subscribed }: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
   // A cursor's snapshot treats as open every number above that of the last completed transaction.
   // So a transaction with a number is completed first.
   await ask(useUpNumber())
   const [row] = await ask(statements.subscribe(subscription))
+  if (Number(row?.in_advance ?? 1) > 1) throw numbersInAdvance(schema, row?.in_advance)
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
+}
+
+/**
+ * A session that took its numbers in advance appends events below those that were read already, and
+ * no consumer would get them.
+ */
+function numbersInAdvance(schema: string, count: string | undefined): OncekeyError {
+  return new OncekeyError(
+    'store-not-migrated',
+    `Sessions take the numbers of ${schema}.outbox ${count} at a time, so events that are appended ` +
+      'with a number taken earlier would reach no consumer. Write ' +
+      `\`alter table ${schema}.outbox alter column seq set cache 1\`, and end all sessions.`,
+  )
 }
 
 export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {

@@ -3,17 +3,19 @@ import { auditCall } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Gives a new consumer its cursors, and returns the server's life. The commit is flushed to disk
- * whatever `synchronous_commit` is set to: if a crash lost it, the log would not know a consumer
- * whose relay is running.
+ * Gives a new consumer its cursors, and returns the server's life, and how many numbers of events a
+ * session takes in advance. The commit is flushed to disk whatever `synchronous_commit` is set to:
+ * if a crash lost it, the log would not know a consumer whose relay is running.
  */
 export function subscribe(
   schema: string,
-): (subscription: Subscription) => Statement<{ life: string }> {
+): (subscription: Subscription) => Statement<{ life: string; in_advance: string }> {
   const text = `
     select set_config('synchronous_commit', case current_setting('synchronous_commit')
           when 'off' then 'on' else current_setting('synchronous_commit') end, true),
-        ${schema}.subscribe($1::text, $2::boolean)::text, ${schema}.name_life() as life`
+        ${schema}.subscribe($1::text, $2::boolean)::text, ${schema}.name_life() as life,
+        (select s.seqcache::text from pg_sequence s
+          where s.seqrelid = pg_get_serial_sequence('${schema}.outbox', 'seq')::regclass) as in_advance`
   return ({ consumer, startAt }) => ({
     name: 'subscribe',
     text,
