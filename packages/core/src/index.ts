@@ -124,7 +124,12 @@ export type {
   Store,
   StoreCapabilities,
 } from './contracts/store.ts'
-export type { HeaderChange, PlainResponse, StoredResponse } from './contracts/stored-response.ts'
+export {
+  checkedAnswer,
+  type HeaderChange,
+  type PlainResponse,
+  type StoredResponse,
+} from './contracts/stored-response.ts'
 export {
   departed,
   type Enrolment,
@@ -164,7 +169,6 @@ export { withoutIds } from './request/route.ts'
 export { resolveScope, type Scope } from './request/scope.ts'
 export { checkSealKeys, type Seal, type SealKeys } from './request/seal.ts'
 export { sealedKeys } from './request/sealed-keys.ts'
-export { checkedAnswer } from './response/checked-response.ts'
 export type { Disposition, DispositionOverrides } from './response/disposition.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
 export type { ReplayHeader } from './response/header-rules.ts'

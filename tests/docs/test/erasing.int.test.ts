@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { consumer, createRelay } from '@oncekey/outbox'
-import { append, migrate, postgresLog } from '@oncekey/postgres'
+import { append, eraseEvent, migrate, postgresLog } from '@oncekey/postgres'
 import { type Database, freshDatabase, waitFor } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { workspace } from '../src/site.ts'
 
 const NAME = 'Erika Mustermann'
 let database: Database
@@ -23,13 +20,6 @@ afterAll(async () => {
   await pool?.end()
   await database?.drop()
 })
-
-/** The statements of the page, for this event. */
-function statementsOfThePage(event: string): string {
-  const page = readFileSync(join(workspace, 'docs', 'operating.md'), 'utf8')
-  const [, text = ''] = /```sql\n\\set event [^\n]*\n(.*?)```/s.exec(page) ?? []
-  return text.replaceAll(":'event'", `'${event}'`)
-}
 
 /** The columns of the schema in which some row contains this text. */
 async function columnsWith(text: string): Promise<string[]> {
@@ -50,7 +40,7 @@ async function columnsWith(text: string): Promise<string[]> {
   return found
 }
 
-test('the statements of the page leave nothing of an event, and consumers go on', async () => {
+test('erasing an event leaves nothing of it, as the page says, and consumers go on', async () => {
   const hooks = webhooks({ client: pool, customerOf: () => 'acme' })
   await hooks.endpoints.register({
     customer: 'acme',
@@ -80,21 +70,33 @@ test('the statements of the page leave nothing of an event, and consumers go on'
     { what: 'a dead letter and a webhook', timeoutMs: 30_000 },
   )
   await first.stop()
+  const by = { actor: 'maria@shop.example', note: `${NAME} told us her street` }
+  const letters = await pool.query<{ id: string }>('select id::text from oncekey.deliveries')
+  const data = JSON.stringify({ name: NAME, street: 'Lindenweg 1' })
+  expect(await log.deadLetters.replace?.(letters.rows[0]?.id ?? '', data, by)).toMatchObject({
+    outcome: 'replaced',
+  })
   expect((await columnsWith(NAME)).map((column) => column.replace(/_\d+\./, '.')).sort()).toEqual(
     expect.arrayContaining([
       'deliveries.data',
       'deliveries.error_message',
       'delivery_attempts.message',
+      'operations.note',
       'webhook_messages.body',
     ]),
   )
 
   const { rows } = await pool.query<{ id: string }>('select id from oncekey.outbox')
   expect(rows).toHaveLength(1)
-  await pool.query(statementsOfThePage(rows[0]!.id))
+  await eraseEvent(pool, rows[0]!.id, { actor: 'privacy@shop.example', note: 'request 4711' })
   expect(await columnsWith(NAME)).toEqual([])
+  expect(await columnsWith('Lindenweg')).toEqual([])
   const messages = await pool.query<{ body: Buffer }>('select body from oncekey.webhook_messages')
-  expect(JSON.parse(String(messages.rows[0]?.body))).toEqual({ type: 'user.signed-up', data: null })
+  expect(JSON.parse(String(messages.rows[0]?.body))).toEqual({
+    type: 'user.signed-up',
+    timestamp: expect.any(String),
+    data: null,
+  })
 
   // A consumer that starts after the erasing gets the event in its place in the order, with `data:
   // null`.

@@ -11,9 +11,8 @@ import {
   type Keys,
   keyTarget,
 } from '../contracts/keys.ts'
-import type { StoredResponse } from '../contracts/stored-response.ts'
+import { checkedAnswer, type StoredResponse } from '../contracts/stored-response.ts'
 import { OptionsError } from '../errors/errors.ts'
-import { checkedAnswer } from '../response/checked-response.ts'
 import { type FinishedRecord, type RunningRecord, storedResponse } from './memory-records.ts'
 import type { MemoryTrail } from './memory-trail.ts'
 

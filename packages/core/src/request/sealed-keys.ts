@@ -1,8 +1,7 @@
 import type { Act } from '../acts/act.ts'
 import type { ActResult, KeyDetail, KeyName, Keys } from '../contracts/keys.ts'
-import type { StoredResponse } from '../contracts/stored-response.ts'
+import { checkedAnswer, type StoredResponse } from '../contracts/stored-response.ts'
 import { callOption } from '../options/call-option.ts'
-import { checkedAnswer } from '../response/checked-response.ts'
 import { checkSealKeys, type Seal, type SealKeys, seal, unseal } from './seal.ts'
 
 /**

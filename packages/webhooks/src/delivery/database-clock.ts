@@ -7,6 +7,3 @@ export function databaseClock(atMs: string | number): () => Date {
   const heardAt = performance.now()
   return () => new Date(Number(atMs) + performance.now() - heardAt)
 }
-
-/** The time that the database tells, as an SQL expression: whole milliseconds since 1970. */
-export const DATABASE_MS = '(extract(epoch from clock_timestamp()) * 1000)::bigint'

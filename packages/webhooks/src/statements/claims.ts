@@ -1,5 +1,5 @@
 import type { Statement } from '@oncekey/postgres/client'
-import { DATABASE_MS } from '../delivery/database-clock.ts'
+import { DATABASE_MS } from './database-ms.ts'
 import type { StoredSecret } from './secrets.ts'
 
 export interface ClaimQuestion {

@@ -1,5 +1,5 @@
 import { auditCall, type Statement } from '@oncekey/postgres/client'
-import { DATABASE_MS } from '../delivery/database-clock.ts'
+import { DATABASE_MS } from './database-ms.ts'
 import { type EndpointAct, endpointTarget } from './endpoint-act.ts'
 
 /** Lists the secrets in force, the newest first. */
