@@ -15,6 +15,7 @@ import { releaseRemembers } from './broken-stores/of-attempts/release-remembers.
 import { releaseWithoutOwner } from './broken-stores/of-attempts/release-without-owner.ts'
 import { renewInVain } from './broken-stores/of-attempts/renew-in-vain.ts'
 import { renewWithoutOwner } from './broken-stores/of-attempts/renew-without-owner.ts'
+import { settlesAtOnce } from './broken-stores/of-attempts/settles-at-once.ts'
 import { staleRelease } from './broken-stores/of-attempts/stale-release.ts'
 import { unfencedComplete } from './broken-stores/of-attempts/unfenced-complete.ts'
 import { unheardClaimsFree } from './broken-stores/of-attempts/unheard-claims-free.ts'
@@ -143,6 +144,7 @@ export const brokenStores: readonly BrokenStore[] = [
   transactionsDenied,
   unfencedComplete,
   unheardClaimsFree,
+  settlesAtOnce,
   unheardClaimsStay,
   waitsForFinished,
   waitsInVain,

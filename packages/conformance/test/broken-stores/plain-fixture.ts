@@ -22,7 +22,7 @@ export function plainFixture(
   }
   const steps = stepsOf(rightSteps(mode))
   const otherMode = mode === 'lease' ? 'transaction' : 'lease'
-  const store = plainStore(mode, table, steps)
+  const store = { ...plainStore(mode, table, steps), settle: async () => 0 }
   return {
     store,
     otherMode: () => plainStore(otherMode, table, stepsOf(rightSteps(otherMode))),
@@ -46,9 +46,9 @@ export function plainFixture(
         throw new Error('There was no answer.')
       }
       return {
-        store: { ...store, begin },
+        store: { ...store, begin, settle: async () => steps.open(waiting) },
         async answer() {
-          for (const claim of waiting) {
+          for (const claim of waiting.splice(0)) {
             const decision = await store.begin(claim)
             if (decision.kind === 'run') await steps.onUnheard(decision.attempt)
           }

@@ -52,6 +52,8 @@ export interface Steps {
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
   /** Called for an attempt whose caller was not told of it and will not use it. */
   onUnheard(attempt: Attempt<PlainTransaction>): Promise<void>
+  /** How much of this is still open for `settle`. */
+  open(waiting: readonly unknown[]): number
   /** What an attempt that still owns its key does about a row that is gone. */
   restore(id: string, claimed: Row, table: Table): Row | undefined
   isResultGone(row: Row, table: Table): boolean
@@ -134,6 +136,7 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
       row.token = ''
     },
     onUnheard: ({ number, release, abandon }) => (number === 1 ? release() : abandon()),
+    open: (waiting) => waiting.length,
     restore(id, claimed, table) {
       table.rows.set(id, claimed)
       return claimed

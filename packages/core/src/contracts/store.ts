@@ -44,6 +44,14 @@ export interface Store<Tx = unknown> {
    */
   open(options: { leaseMs: number }): Promise<Attempt<Tx>>
 
+  /**
+   * Sends now what the store still has to say to its server: the ends of attempts, and claims to be
+   * given back, that got no answer. Waits until each is answered, at most `withinMs`, and returns
+   * how many are not; afterwards they are sent as before. A store that never has such work may
+   * leave it out.
+   */
+  settle?(options: { readonly withinMs: number }): Promise<number>
+
   /** The operator's view of the records, and acts on them. */
   readonly keys: Keys
   /** The audit trail of acts through `keys`: who and why. */

@@ -45,8 +45,9 @@ export interface Engine<Tx> {
   /** Claims a key for callers that make the question themselves, such as `once`. */
   ask(question: Question): Promise<Begun<Tx>>
   /**
-   * Stops claiming keys (503 `draining`) and waits until open claims and attempts have ended, at
-   * most `deadlineMs` (default 30_000). Returns how many are still open.
+   * Stops claiming keys (503 `draining`) and waits until open claims and attempts have ended, and
+   * until the store's server has answered those ends that it was away for, at most `deadlineMs`
+   * (default 30_000). Returns how many are still open.
    */
   drain(options?: { readonly deadlineMs?: number }): Promise<number>
 }
@@ -250,8 +251,10 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   async function drain({ deadlineMs = 30_000 } = {}): Promise<number> {
     milliseconds('deadlineMs', deadlineMs, 0)
     draining = true
+    const until = performance.now() + deadlineMs
     await active.none(deadlineMs)
-    return active.count
+    const withinMs = Math.max(0, until - performance.now())
+    return active.count + ((await store.settle?.({ withinMs })) ?? 0)
   }
 
   return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }

@@ -1,6 +1,7 @@
 import { type OncekeyError, OptionsError } from '@oncekey/core'
 import type { Isolation, SqlClient, Statement } from '../sql/sql-client.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import { onIdleClients } from './on-pg/idle-clients.ts'
 import type { HandleRules } from './transaction-handle.ts'
 
 /** The part of a Kysely database that is used here. */
@@ -15,8 +16,9 @@ export interface KyselyDatabase<Tx> {
 
 export interface KyselyOptions {
   /**
-   * The Pool of the dialect, which Kysely does not expose. Its size is read, and its clients get an
-   * 'error' listener: without one, a connection lost while a handler runs ends the process, as in
+   * The Pool of the dialect, which Kysely does not expose. Its size is read, a client that somebody
+   * released with a transaction open is not used, and its clients get an 'error' listener: without
+   * one, a connection lost while a handler runs ends the process, as in
    * every Kysely transaction. If you omit it, add the listener yourself: `pool.on('connect',
    * (client) => client.on('error', log))`.
    */
@@ -60,16 +62,24 @@ export function fromKysely<Tx extends object>(
   // Our own statements bypass the user's plugins.
   const plain = own.withoutPlugins()
   const isOneSession = /pglite/i.test(dialect)
+  const { pool } = options
+  const connecting = <T>(work: () => Promise<T>): Promise<T> =>
+    pool === undefined ? work() : onIdleClients(pool, work)
 
   return fromCallbacks<Tx>({
     concurrency: isOneSession ? 'one' : 'many',
     poolSize: isOneSession ? 1 : sizeOf(options),
     rules: RULES,
     settled: (tx) => executorOf(tx).provideConnection(async () => {}),
-    transaction: (isolation, body) => db.transaction().setIsolationLevel(isolation).execute(body),
+    transaction: (isolation, body) =>
+      connecting(() => db.transaction().setIsolationLevel(isolation).execute(body)),
     async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
-      const on = tx === undefined ? plain : (tx as unknown as Kysely).withoutPlugins()
-      return (await on.executeQuery(compiled(text, values))).rows as Row[]
+      const query = compiled(text, values)
+      const { rows } =
+        tx === undefined
+          ? await connecting(() => plain.executeQuery(query))
+          : await (tx as unknown as Kysely).withoutPlugins().executeQuery(query)
+      return rows as Row[]
     },
   })
 }

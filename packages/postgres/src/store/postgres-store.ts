@@ -42,6 +42,7 @@ export function postgresStore<Tx>(options: PostgresStoreOptions<Tx>): Store<Tx> 
     },
     begin: (claim) => begin(state, claim),
     open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    settle: ({ withinMs }) => state.lateEnds.settled(withinMs),
     keys: postgresKeys(state),
     operations: postgresOperations(state),
   }
@@ -53,6 +54,10 @@ function leaseStore<Tx>(options: ResolvedOptions<Tx>): Store<Tx> {
     capabilities: { name: 'postgres', mode: 'lease', transactions: true, concurrency: 'many' },
     begin: (claim) => beginLease(state, claim),
     open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    async settle({ withinMs }) {
+      const open = [state.lateEnds.settled(withinMs), state.giveBack.settled(withinMs)]
+      return (await Promise.all(open)).reduce((sum, each) => sum + each)
+    },
     keys: postgresKeys(state),
     operations: postgresOperations(state),
   }

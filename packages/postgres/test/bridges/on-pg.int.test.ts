@@ -43,6 +43,20 @@ describe('Prisma', () => {
     await prisma.$disconnect()
   })
 
+  // A bug: nothing bounded that wait, and the claim kept its connection and its key meanwhile.
+  test('is not waited for if it was made with another pool that lends nothing', async () => {
+    const other = database.pool({ max: 1 })
+    const taken = await other.connect()
+    const prisma = new PrismaClient({ adapter: new PrismaPg(other) })
+    const pool = database.pool({ max: 1 })
+    const client = fromPrisma(prisma, { pool })
+    const store = postgresStore({ client, acquireTimeoutMs: 500 })
+    await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    taken.release()
+    await prisma.$disconnect()
+  })
+
   test('rejects what it did not send because a query beside it failed', async () => {
     const { attempt, tx } = await begin()
     const id = randomUUID()

@@ -1,4 +1,10 @@
-import { type Claim, createInsistence, NOT_GIVEN_BACK, warnOfFailure } from '@oncekey/core'
+import {
+  type Claim,
+  createInsistence,
+  endsWithin,
+  NOT_GIVEN_BACK,
+  warnOfFailure,
+} from '@oncekey/core'
 import type { ScriptRunner } from '../client/run-script.ts'
 import type { RecordKeys } from './record/record-keys.ts'
 import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
@@ -8,7 +14,11 @@ import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
  * claim out although no reply came, or may do so once it is back. The undo follows the claim on its
  * connection. If it fails, it is sent again until it succeeds.
  */
-export type GiveBack = (claim: Claim, keys: RecordKeys) => void
+export interface GiveBack {
+  (claim: Claim, keys: RecordKeys): void
+  /** Waits until every claim is given back; resolves to how many are not after `withinMs`. */
+  settled(withinMs: number): Promise<number>
+}
 
 export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveBack {
   const insist = createInsistence<GiveBackQuestion>({
@@ -18,11 +28,24 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
     gaveUp: () => warnOfFailure('redis-give-back', NOT_GIVEN_BACK),
   })
 
-  return ({ token, leaseMs }, keys) => {
+  /** The first tries. Those that fail are insisted on. */
+  const underWay = new Set<Promise<unknown>>()
+
+  function undo({ token, leaseMs }: Claim, keys: RecordKeys): void {
     const question = { keys, token, leaseMs, keyRetentionMs }
     const again = () => insist(token, question, Math.max(leaseMs, LEAST_MS))
-    scripts.runInOrder(giveBackScript, question).catch(again)
+    const first = scripts.runInOrder(giveBackScript, question).catch(again)
+    underWay.add(first)
+    void first.then(() => underWay.delete(first))
   }
+
+  async function settled(withinMs: number): Promise<number> {
+    const until = performance.now() + withinMs
+    await endsWithin(Promise.all(underWay), withinMs)
+    return underWay.size + (await insist.settled(Math.max(0, until - performance.now())))
+  }
+
+  return Object.assign(undo, { settled })
 
   async function giveBack(all: ReadonlyMap<string, GiveBackQuestion>): Promise<string[]> {
     const ends = await Promise.allSettled(

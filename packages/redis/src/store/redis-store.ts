@@ -16,7 +16,7 @@ import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
 import { givingBack } from './give-back.ts'
-import { insistingOnEnds } from './insist-on-end.ts'
+import { lateEnds } from './late-ends.ts'
 import { redisKeys } from './operator/keys.ts'
 import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
@@ -53,11 +53,12 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const refuseEviction = evictionGuard(resolved)
   const ends = endings(resolved.subscriber)
   const giveBack = givingBack(scripts, keyRetentionMs)
-  const insistOnEnd = insistingOnEnds()
+  const late = lateEnds(commandTimeoutMs)
 
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
     const keys = recordKeys(claim)
+    await late.tried(keys.id)
     if (claim.waitMs > 0) return beginOrWait(claim, keys)
     const askedAt = performance.now()
     return decisionOf(await ask(claim, keys, false), claim, keys, askedAt)
@@ -169,8 +170,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
         try {
           return await write(completeScript, question)
         } catch (error) {
-          const late = { ...question, completion: completionForLater(completion) }
-          insistOnEnd(token, () => scripts.run(completeScript, late))
+          const again = { ...question, completion: completionForLater(completion) }
+          late.insist(keys.id, () => scripts.run(completeScript, again))
           throw error
         } finally {
           ends.ended(keys.id)
@@ -193,7 +194,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     try {
       await change(script, question)
     } catch (error) {
-      insistOnEnd(question.token, () => scripts.run(script, question))
+      late.insist(question.keys.id, () => scripts.run(script, question))
       throw error
     }
     ends.ended(question.keys.id)
@@ -263,6 +264,10 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     capabilities: { name: 'redis', mode: 'lease', transactions: false, concurrency: 'many' },
     begin,
     open: async () => openAttempt(),
+    async settle({ withinMs }) {
+      const open = [late.settled(withinMs), giveBack.settled(withinMs)]
+      return (await Promise.all(open)).reduce((sum, each) => sum + each)
+    },
     keys: redisKeys({ scripts, replicas, keyRetentionMs, resultRetentionMs }),
     operations: redisOperations(scripts),
   }

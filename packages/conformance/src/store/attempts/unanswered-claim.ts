@@ -39,6 +39,20 @@ export function unansweredClaim(): StoreBehaviourGroup {
           })
         },
       },
+      {
+        title: 'is open for settle() until it was given back',
+        needs: ['lease mode', 'a server that does not answer', 'late answers'],
+        async run({ fixture, claim, retry, begin }) {
+          const first = claim({ whenUnknown: 'hold' })
+          const { store, answer } = await unanswered(fixture)
+          await assert.rejects(begin(first, store))
+          assert.notEqual(await store.settle?.({ withinMs: 100 }), 0)
+          await answer()
+          assert.equal(await store.settle?.({ withinMs: 20_000 }), 0)
+          const next = await begin(retry(first))
+          assert.equal(next.kind, 'run')
+        },
+      },
     ],
   }
 }

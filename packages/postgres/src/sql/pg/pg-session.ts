@@ -3,6 +3,7 @@ import { isPoolTimeout } from '../driver-timeout.ts'
 import { neverSent } from '../never-sent.ts'
 import { type OutsideClient, serverHasEnded } from './given-up-session.ts'
 import type { PgClient } from './pg-client.ts'
+import { isIdle } from './transaction-status.ts'
 
 /** Where clients of `pg` come from: its own pool, or a library's. */
 export interface PgSource {
@@ -44,13 +45,30 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
   return async function borrow(timeoutMs): Promise<PgSession> {
     // In a stuck pool, every request for a client that was given up stays in the pool's queue.
     if (abandoned >= poolSize) throw busy(timeoutMs)
+    const until = performance.now() + timeoutMs
     const client = await connected(timeoutMs)
     const session = pgSession(source, client)
-    if (isIdle(client)) return session
+    const idle = isIdle(client)
+    if (idle === true || (idle !== false && (await replied(session, idle, until)))) return session
     // An earlier user released the client in the middle of a transaction, which our statements
     // would become part of.
     session.destroy(new Error('The client was released to its pool with a transaction open.'))
-    return borrow(timeoutMs)
+    return borrow(until - performance.now())
+  }
+
+  /** Nothing of ours was sent yet: on an error the session is of no use, and nothing has happened. */
+  async function replied(
+    session: PgSession,
+    idle: Promise<boolean>,
+    until: number,
+  ): Promise<boolean> {
+    const timeoutMs = until - performance.now()
+    try {
+      return await within(timeoutMs, idle, () => unreachable(timeoutMs))
+    } catch (error) {
+      session.destroy(error as Error)
+      throw neverSent(error as Error)
+    }
   }
 
   function connected(timeoutMs: number): Promise<PgClient> {
@@ -126,11 +144,6 @@ function pgSession(source: PgSource, client: PgClient): PgSession {
         void ended.then(() => destroy(reason))
       }),
   }
-}
-
-function isIdle(client: PgClient): boolean {
-  const status = client.getTransactionStatus?.()
-  return status === 'I' || status === null || status === undefined
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Decision } from '@oncekey/core'
 import { type ConcurrencyLimit, concurrencyLimit } from '../../sql/concurrency-limit.ts'
 import { type Statements, statementsFor } from '../statements/all.ts'
 import type { LeasedJson, RecordJson } from '../statements/records.ts'
-import { type InsistOnEnd, insistingOnEnds } from './insist-on-end.ts'
+import { type LateEnds, lateEnds } from './late-ends.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Questions, questions } from './questions.ts'
 import { type RunningKeys, runningKeys } from './running-keys.ts'
@@ -24,7 +24,7 @@ export interface StoreState<Tx> extends ResolvedOptions<Tx> {
    * attempt.
    */
   readonly elsewhere: Map<string, Promise<void>>
-  readonly insistOnEnd: InsistOnEnd
+  readonly lateEnds: LateEnds
 }
 
 /** What the database replied about a key. */
@@ -56,6 +56,6 @@ export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {
       ({ kind }) => kind === 'in-progress',
     ),
     elsewhere: new Map(),
-    insistOnEnd: insistingOnEnds(options),
+    lateEnds: lateEnds(options),
   }
 }

@@ -13,6 +13,7 @@ import { leasedAttempt } from './leased-attempt.ts'
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
+  await store.lateEnds.tried(key.id)
   if (claim.waitMs <= 0) return decided(store, claim, key, await askLease(store, claim, key))
 
   const patience = patienceOf(claim)

@@ -12,7 +12,11 @@ import { type ClaimGivenBack, MOST_GIVEN_BACK } from '../statements/leases.ts'
  * the background until one succeeds, because a server that did not reply may still carry the claim
  * out when it is back.
  */
-export type GiveBack = (claim: Claim, key: ClaimKey) => Promise<void>
+export interface GiveBack {
+  (claim: Claim, key: ClaimKey): Promise<void>
+  /** Waits until every claim is given back; resolves to how many are not after `withinMs`. */
+  settled(withinMs: number): Promise<number>
+}
 
 export function givingBack<Tx>(
   store: Pick<StoreState<Tx>, 'acquireTimeoutMs' | 'client' | 'statements'>,
@@ -26,10 +30,15 @@ export function givingBack<Tx>(
     gaveUp: () => warnOfFailure('postgres-give-back', NOT_GIVEN_BACK),
   })
 
-  return async ({ namespace, scope, key: name, token, leaseMs }, { lock }) => {
+  async function undo(
+    { namespace, scope, key: name, token, leaseMs }: Claim,
+    { lock }: ClaimKey,
+  ): Promise<void> {
     const claim = { lock, namespace, scope, key: name, token }
     await insist(token, claim, Math.max(leaseMs, LEAST_MS))
   }
+
+  return Object.assign(undo, { settled: insist.settled })
 
   async function giveBack(claims: ReadonlyMap<string, ClaimGivenBack>): Promise<string[]> {
     // The same claim may have been sent twice at once, and the other call may have got its reply.

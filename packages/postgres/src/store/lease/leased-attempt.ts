@@ -128,7 +128,7 @@ export function leasedAttempt<Tx>(
       terminate(store, started, { mayCommit: true })
     const abandon = statements.abandonAttempt(claim, number)
     const [row] = await alone(abandon).catch(() => {
-      store.insistOnEnd(claim.token, abandon)
+      store.lateEnds.insist(key.id, abandon)
       return []
     })
     const truth = row?.outcome
@@ -159,8 +159,8 @@ export function leasedAttempt<Tx>(
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      store.insistOnEnd(
-        claim.token,
+      store.lateEnds.insist(
+        key.id,
         statements.completeAttempt(claim, completionForLater(completion), null),
       )
       if (isBusy(error)) throw error
@@ -183,7 +183,7 @@ export function leasedAttempt<Tx>(
     try {
       await alone(next)
     } catch (error) {
-      store.insistOnEnd(claim.token, next)
+      store.lateEnds.insist(key.id, next)
       throw storeError(error, schema)
     }
   }

@@ -16,6 +16,7 @@ import { waitElsewhere } from './wait-elsewhere.ts'
 export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
   const patience = patienceOf(claim)
+  await store.lateEnds.tried(key.id)
   const arrival = store.questions.now()
 
   for (;;) {

@@ -93,7 +93,7 @@ export function keyedAttempt<Tx>(
     const options = { timeoutMs: store.commitTimeoutMs }
     const statement = store.statements.spendKey(claim)
     await store.client.query(statement, options).catch((error) => {
-      store.insistOnEnd(claim.token, statement)
+      store.lateEnds.insist(key.id, statement)
       throw storeError(error, store.schema)
     })
   }

@@ -1,6 +1,7 @@
 import {
   createInsistence,
   ENDS_SENT_FOR_MS,
+  endsWithin,
   LATE_ENDS,
   NOT_ENDED,
   warnOfFailure,
@@ -13,9 +14,20 @@ import {
  * Without it a response that was ready is lost, and the retry runs the handler again; and a key
  * that was released stays taken until its lease ends.
  */
-export type InsistOnEnd = (token: string, send: () => Promise<unknown>) => void
+export interface LateEnds {
+  /** Sends what ends an attempt of the key with this id. */
+  insist(id: string, send: () => Promise<unknown>): void
+  /**
+   * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
+   * command may take. A claim that came before it would find the lease over and run the handler
+   * again.
+   */
+  tried(id: string): Promise<void>
+  /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
+  settled(withinMs: number): Promise<number>
+}
 
-export function insistingOnEnds(): InsistOnEnd {
+export function lateEnds(commandTimeoutMs: number): LateEnds {
   const insist = createInsistence<() => Promise<unknown>>({
     attempt: endAll,
     isHopeless: () => false,
@@ -28,5 +40,9 @@ export function insistingOnEnds(): InsistOnEnd {
     return [...ends.keys()].filter((_, index) => sent[index]?.status === 'fulfilled')
   }
 
-  return (token, send) => void insist(token, send, ENDS_SENT_FOR_MS)
+  return {
+    insist: (id, send) => void insist(id, send, ENDS_SENT_FOR_MS),
+    tried: async (id) => void (await endsWithin(insist.tried(id), commandTimeoutMs)),
+    settled: insist.settled,
+  }
 }

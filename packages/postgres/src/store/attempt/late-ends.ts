@@ -1,6 +1,7 @@
 import {
   createInsistence,
   ENDS_SENT_FOR_MS,
+  endsWithin,
   LATE_ENDS,
   NOT_ENDED,
   warnOfFailure,
@@ -20,15 +21,26 @@ import { whenSerialized } from '../../sql/when-serialized.ts'
  * Without it, a response that was ready is lost in lease mode, and the retry runs the handler
  * again; and a key that was released stays taken until its lease ends.
  */
-export type InsistOnEnd = (token: string, statement: Statement) => void
+export interface LateEnds {
+  /** Sends this statement, which ends an attempt of the key with this id. */
+  insist(id: string, statement: Statement): void
+  /**
+   * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
+   * claim may take. A claim that came before it would find the lease over and run the handler
+   * again.
+   */
+  tried(id: string): Promise<void>
+  /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
+  settled(withinMs: number): Promise<number>
+}
 
-export function insistingOnEnds({
+export function lateEnds({
   acquireTimeoutMs: timeoutMs,
   client,
 }: {
   readonly acquireTimeoutMs: number
   readonly client: Pick<SqlClient, 'query'>
-}): InsistOnEnd {
+}): LateEnds {
   const insist = createInsistence<Statement>({
     attempt: endAll,
     isHopeless: isPoolEnded,
@@ -39,19 +51,23 @@ export function insistingOnEnds({
   /** One after the other, on whatever connection is free. Stops at the first without answer. */
   async function endAll(statements: ReadonlyMap<string, Statement>): Promise<string[]> {
     const done: string[] = []
-    for (const [token, statement] of statements) {
+    for (const [id, statement] of statements) {
       try {
         await whenSerialized(() => client.query(statement, { timeoutMs }))
       } catch (error) {
         if (isPoolEnded(error)) throw error
         if (isTemporary(error)) return done
       }
-      done.push(token)
+      done.push(id)
     }
     return done
   }
 
-  return (token, statement) => void insist(token, statement, ENDS_SENT_FOR_MS)
+  return {
+    insist: (id, statement) => void insist(id, statement, ENDS_SENT_FOR_MS),
+    tried: async (id) => void (await endsWithin(insist.tried(id), timeoutMs)),
+    settled: insist.settled,
+  }
 }
 
 /** Not if another attempt has the key by now, or the server will never take the statement. */
