@@ -16,15 +16,17 @@ export async function answered<T>(
     readonly signal?: AbortSignal | undefined
   },
 ): Promise<T> {
-  let isPending = true
-  const ended = (): void => {
-    isPending = false
+  const { timeoutMs, signal } = options
+  let isLate = false
+  const late = (): OncekeyError => {
+    isLate = true
+    return unanswered()
   }
-  work.then(ended, ended)
   try {
-    return await within(options.timeoutMs, work, unanswered, options.signal)
+    return await within(timeoutMs, work, late, signal)
   } catch (error) {
-    if (isPending) session.giveUp(asError(error), work, options)
+    const isWithdrawn = signal?.aborted === true && error === signal.reason
+    if (isLate || isWithdrawn) session.giveUp(asError(error), work, options)
     // The driver's own timeout fired: the driver gave up, but the server may still be working.
     else if (isDriverTimeout(error)) session.giveUp(asError(error), idle(session.client), options)
     throw error

@@ -11,7 +11,7 @@ export type Collected =
  * second read shows that it was all.
  */
 export async function collect(reader: Reader, maxBytes: number): Promise<Collected> {
-  const chunks: Uint8Array[] = []
+  const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0
   if (maxBytes === 0) return { kind: 'part', chunks }
   for (;;) {
@@ -40,7 +40,10 @@ function copied(chunk: unknown): Uint8Array<ArrayBuffer> {
   throw new TypeError('A stream that is sent must hold bytes or strings.')
 }
 
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+function joined(chunks: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+  // Nearly every body is one chunk, and that is a copy already.
+  const [only] = chunks
+  if (only !== undefined && chunks.length === 1) return only
   const whole = new Uint8Array(size)
   let at = 0
   for (const chunk of chunks) {

@@ -29,9 +29,13 @@ export function questions<Reply>(
         const counts = isFinal(reply) || (isShared(reply) && question.askedAt > since)
         return counts ? reply : undefined
       }
-      const reply = ask().finally(() => open.delete(id))
+      const reply = ask()
       open.set(id, { askedAt: ++clock, reply })
-      return await reply
+      try {
+        return await reply
+      } finally {
+        open.delete(id)
+      }
     },
   }
 }

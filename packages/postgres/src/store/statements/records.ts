@@ -2,6 +2,9 @@ import type { Claim, Completion, StoredResponse } from '@oncekey/core'
 import { eventsJson } from '../../commit/append-events.ts'
 import type { Began, StartedJson } from '../../commit/attempt-mark.ts'
 import type { Statement } from '../../sql/sql-client.ts'
+import { typeIds } from '../../sql/type-ids.ts'
+
+const { bigint, boolean, bytea, integer, json, text: string } = typeIds
 
 /**
  * The first statement of a transaction: takes the key's advisory lock and reads its record. The
@@ -15,8 +18,11 @@ export function claim(schema: string): (question: ClaimQuestion) => Statement<{ 
     name: 'claim',
     text,
     values: [lock, claim.namespace, claim.scope, claim.key, mark, backstopMs, String(readsRecord)],
+    types: CLAIM_TYPES,
   })
 }
+
+const CLAIM_TYPES = [bigint, string, string, string, string, integer, boolean]
 
 export interface ClaimQuestion {
   readonly claim: Claim
@@ -121,8 +127,14 @@ export function complete(
       response.seal,
       events.length === 0 ? null : eventsJson(events),
     ],
+    types: COMPLETE_TYPES,
   })
 }
+
+const COMPLETE_TYPES = [
+  ...[string, bigint, string, string, string, string],
+  ...[integer, string, bytea, string, json],
+]
 
 /**
  * Writes the record of a refusal, unless another attempt has got the key meanwhile. If this attempt
