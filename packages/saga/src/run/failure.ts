@@ -63,7 +63,7 @@ function text(value: string, max: number): string {
   return String(value).replaceAll('\0', '').toWellFormed().slice(0, max).toWellFormed()
 }
 
-/** Whether a thrown value is an error of this class. For some proxies `instanceof` itself throws. */
+/** Whether a thrown value is of this class. For some proxies `instanceof` itself throws. */
 export function isA<Kind>(kind: new (...given: never[]) => Kind, thrown: unknown): thrown is Kind {
   try {
     return thrown instanceof kind

@@ -96,7 +96,8 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly disableAfterEvents?: number
   /**
    * Called when an endpoint has reached 50, 70, 90 and 100 % of these limits, and when it is
-   * disabled.
+   * disabled. At most once each: if the database's reply is lost or the process ends, nobody is
+   * told, so list what is disabled from time to time (`endpoints.list({ status: 'disabled' })`).
    */
   readonly onFailingEndpoint?: (message: WebhookEndpointMessage) => void | Promise<void>
 }
