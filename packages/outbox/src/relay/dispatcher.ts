@@ -14,9 +14,9 @@ import {
   tellDelivery,
 } from './item.ts'
 import { itemQueue } from './item-queue.ts'
-import { oneByOne } from './one-by-one.ts'
 import { hold, type Slot } from './slot.ts'
-import { startGate, type Ticket } from './start-gate.ts'
+import { oneByOne } from './starting/one-by-one.ts'
+import { startGate, type Ticket } from './starting/start-gate.ts'
 
 /** Gives items to one consumer, at most `concurrency` at once, and reports how each ended. */
 export interface Dispatcher {

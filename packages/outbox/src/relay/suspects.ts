@@ -4,7 +4,7 @@ import type { Consumer } from '../consumer/consumer.ts'
 import type { Item, ItemEnd } from './item.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { type Slot, startsOf } from './slot.ts'
-import type { Ticket } from './start-gate.ts'
+import type { Ticket } from './starting/start-gate.ts'
 import { writeAll } from './writing.ts'
 
 /**

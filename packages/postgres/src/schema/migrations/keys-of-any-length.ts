@@ -2,8 +2,8 @@ import { keyHash } from '../functions/expressions/key-hash.ts'
 import { advance2 } from '../functions/log/advance-2.ts'
 import { fileFailed2 } from '../functions/log/file-failed-2.ts'
 import { readEvents5 } from '../functions/log/read-events-5.ts'
-import { settle2 } from '../functions/log/settle-2.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
+import { settle2 } from '../functions/settling/settle-2.ts'
 
 /**
  * Finds deliveries by a hash of their ordering key, so that a key may have any length. Also: rows

@@ -1,4 +1,4 @@
-import { settle3 } from '../../functions/log/settle-3.ts'
+import { settle3 } from '../../functions/settling/settle-3.ts'
 
 /** A verdict that is sent again, because its reply was lost, is recorded once. */
 export function verdictsOnce(schema: string): string[] {

@@ -1,19 +1,13 @@
 import { sameKey } from '../expressions/key-hash.ts'
-import { TRIED } from './file-failed-2.ts'
+import { TRIED } from '../log/file-failed-2.ts'
 
 /**
  * Records the verdicts of deliveries. When a delivery is done or dead, the first delivery of its
  * ordering key that waits behind it becomes due.
- *
- * A verdict names the counts that the delivery had when it was claimed. With others it is on record
- * already, and was sent again because the reply was lost.
  */
-export function settle3(schema: string): string {
-  const isClaimed = `d.id = it.delivery and d.state = 'retrying'
-            and d.attempts = coalesce(it.in_attempts, d.attempts)
-            and d.redrives = coalesce(it.in_redrives, d.redrives)`
-  return `create function ${schema}.settle_3(in_consumer text, in_held json, in_settled json)
-  returns text language plpgsql volatile set enable_seqscan = off set jit = off as $$
+export function settle2(schema: string): string {
+  return `create function ${schema}.settle_2(in_consumer text, in_held json, in_settled json)
+  returns text language plpgsql volatile set enable_seqscan = off as $$
   declare
     mine smallint[];
     it record;
@@ -29,7 +23,7 @@ export function settle3(schema: string): string {
     ) l;
     for it in
       select * from json_to_recordset(in_settled) as s (delivery bigint, slot smallint, state text,
-          reason text, delay_ms bigint, in_attempts integer, in_redrives integer, ${TRIED})
+          reason text, delay_ms bigint, ${TRIED})
         where s.slot = any(mine)
     loop
       was := null;
@@ -37,10 +31,10 @@ export function settle3(schema: string): string {
         update ${schema}.deliveries d
           set state = 'resolved', resolution = 'redriven', resolved_at = clock_timestamp(),
             starts = d.attempts
-          where ${isClaimed} and d.redrives > 0
+          where d.id = it.delivery and d.state = 'retrying' and d.redrives > 0
           returning * into was;
         if not found then
-          delete from ${schema}.deliveries d where ${isClaimed}
+          delete from ${schema}.deliveries d where d.id = it.delivery and d.state = 'retrying'
             returning * into was;
         end if;
       else
@@ -54,7 +48,7 @@ export function settle3(schema: string): string {
             error_message = coalesce(it.message, d.error_message),
             error_code = case when it.name is null then d.error_code else it.code end,
             fingerprint = coalesce(it.fingerprint, d.fingerprint)
-          where ${isClaimed}
+          where d.id = it.delivery and d.state = 'retrying'
           returning * into was;
         if found and it.started_at is not null then
           insert into ${schema}.delivery_attempts

@@ -1,4 +1,3 @@
-import type { Item } from './item.ts'
 import type { Ticket } from './start-gate.ts'
 
 /**
@@ -6,7 +5,7 @@ import type { Ticket } from './start-gate.ts'
  * start. Calls `over` when all have ended, or when the ticket is dropped; what was not started then
  * stays as it is. Items of a slot that was lost are left out.
  */
-export function oneByOne(
+export function oneByOne<Item extends { readonly slot: { readonly lost: boolean } }>(
   items: readonly Item[],
   ticket: Ticket,
   start: (item: Item, ended: () => void) => void,
