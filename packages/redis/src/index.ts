@@ -1,5 +1,7 @@
+export type { AnyRedisClient, AnyRedisSubscriber } from './client/checked-client.ts'
 export type { NodeRedisClient, NodeRedisSubscriber } from './client/node-redis.ts'
 export type { RedisClient, RedisSubscriber } from './client/redis-client.ts'
+export type { GlideClient, GlideSubscriber } from './client/valkey-glide.ts'
 export { redisLog } from './log/redis-log.ts'
 export type { RedisLogOptions } from './log/state/options.ts'
 export type { RedisStoreOptions } from './store/options.ts'

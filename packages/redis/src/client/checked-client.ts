@@ -4,36 +4,54 @@ import {
   isNodeRedis,
   type NodeRedisClient,
   type NodeRedisSubscriber,
+  refuseReplicasOfNodeRedis,
   subscriberOfNodeRedis,
 } from './node-redis.ts'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
+import {
+  fromGlide,
+  type GlideClient,
+  type GlideSubscriber,
+  hasCallback,
+  isGlide,
+  subscriberOfGlide,
+} from './valkey-glide.ts'
+
+/** A client of any of the libraries: ioredis, iovalkey, node-redis, valkey-glide. */
+export type AnyRedisClient = RedisClient | NodeRedisClient | GlideClient
+
+/** A connection of any of them that subscribes. */
+export type AnyRedisSubscriber = RedisSubscriber | NodeRedisSubscriber | GlideSubscriber
 
 /**
  * Returns the client that runs scripts, whichever library it is of. Throws `OptionsError`, which
  * says what to write instead.
  */
-export function checkedClient(client: RedisClient | NodeRedisClient): RedisClient {
-  return isNodeRedis(client) ? fromNodeRedis(client) : checkedIoredis(client, 'redisStore')
+export function checkedClient(client: AnyRedisClient, of: 'redisStore' | 'redisLog'): RedisClient {
+  if (isNodeRedis(client)) return fromNodeRedis(client)
+  if (isGlide(client)) return fromGlide(client)
+  if (isIoredis(client)) return client
+  throw new OptionsError(`${of}(): ${complaintOf(client, of)}`)
 }
 
-/** As `checkedClient`, for functions that accept only a client of ioredis. */
-export function checkedIoredis(client: RedisClient, of: 'redisStore' | 'redisLog'): RedisClient {
-  if (has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')) return client
-  throw new OptionsError(`${of}(): ${complaintOf(client, of)}`)
+/** iovalkey is a fork of ioredis and has the same methods. */
+function isIoredis(client: unknown): client is RedisClient {
+  return has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')
 }
 
 function complaintOf(client: unknown, of: 'redisStore' | 'redisLog'): string {
   const instead = `write \`import { Redis } from 'ioredis'\` and \`${of}({ client: new Redis(url) })\``
-  if (has(client, 'invokeScript', 'customCommand')) {
-    return `\`client\` is of valkey-glide, which is not supported: ${instead}.`
+  if (has(client, 'then')) {
+    return '`client` is a promise: write `await` before it, as in `await GlideClient.createClient(…)`.'
   }
-  if (isNodeRedis(client))
-    return `\`client\` is of node-redis, which only redisStore() takes: ${instead}.`
   if (has(client, 'sendCommand')) {
     return (
-      `\`client\` is neither of the package "ioredis" nor of "redis" 5 or 6: ${instead}` +
-      (of === 'redisStore' ? ', or install redis@6.' : '.')
+      '`client` is not of "ioredis", "iovalkey", "@valkey/valkey-glide", or "redis" 5 or 6: ' +
+      `${instead}, or install redis@6.`
     )
+  }
+  if (has(client, 'eval', 'evalsha')) {
+    return `\`client\` has no \`evalshaBuffer\`, so replies would lose bytes: ${instead}.`
   }
   return (
     `\`client\` is missing: write \`${of}({ client: new Redis(url) })\`, ` +
@@ -45,9 +63,10 @@ function complaintOf(client: unknown, of: 'redisStore' | 'redisLog'): string {
  * Returns the connection that subscribes. Throws `OptionsError`, which says what to write instead.
  */
 export function checkedSubscriber(
-  subscriber: RedisSubscriber | NodeRedisSubscriber,
-  client: RedisClient | NodeRedisClient,
+  subscriber: AnyRedisSubscriber,
+  client: AnyRedisClient,
 ): RedisSubscriber {
+  if (isGlide(client)) return checkedGlideSubscriber(subscriber, client)
   const isOfNodeRedis = has(subscriber, 'subscribe', 'withTypeMapping')
   if (!has(subscriber, 'subscribe', 'on') || isOfNodeRedis !== isNodeRedis(client)) {
     throw new OptionsError(
@@ -65,6 +84,47 @@ export function checkedSubscriber(
   return isOfNodeRedis
     ? subscriberOfNodeRedis(subscriber as NodeRedisSubscriber)
     : (subscriber as RedisSubscriber)
+}
+
+function checkedGlideSubscriber(subscriber: unknown, client: GlideClient): RedisSubscriber {
+  const another = 'write `subscriber: await GlideClient.createClient(…)`, which nothing else uses'
+  if (!isGlide(subscriber)) {
+    throw new OptionsError(
+      `redisStore(): \`subscriber\` is not of valkey-glide, as \`client\` is: ${another}.`,
+    )
+  }
+  if (Object.is(subscriber, client)) {
+    throw new OptionsError(
+      'redisStore(): `subscriber` is the same client as `client`, whose messages the store would take ' +
+        `from you: ${another}.`,
+    )
+  }
+  if (!has(subscriber, 'subscribe', 'getPubSubMessage')) {
+    throw new OptionsError(
+      'redisStore(): `subscriber` cannot subscribe: install @valkey/valkey-glide 2.3 or newer, or leave ' +
+        '`subscriber` out.',
+    )
+  }
+  if (hasCallback(subscriber)) {
+    throw new OptionsError(
+      'redisStore(): `subscriber` gives its messages to a callback (`pubsubSubscriptions`), so the store ' +
+        `would get none: ${another}.`,
+    )
+  }
+  return subscriberOfGlide(subscriber as GlideClient & GlideSubscriber)
+}
+
+/**
+ * Refuses `replicas` for a client that would send `WAIT` on a connection other than the one that
+ * wrote, or out of order.
+ */
+export function refuseReplicas(client: AnyRedisClient): void {
+  if (isNodeRedis(client)) refuseReplicasOfNodeRedis(client)
+  if (!isGlide(client)) return
+  throw new OptionsError(
+    'redisStore(): `replicas` needs a script and its `WAIT` on one connection and in this order, which ' +
+      'valkey-glide does not promise: use ioredis or iovalkey.',
+  )
 }
 
 function has(client: unknown, ...methods: string[]): boolean {

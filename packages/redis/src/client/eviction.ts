@@ -70,7 +70,9 @@ async function evictionPolicy({
   if (told.length === 0 && failed !== undefined && !isRefusal(failed.reason)) {
     throw storeError('store-unavailable', failed.reason)
   }
-  return told.map(({ value }) => evictionPolicyIn(String(value))).find(Boolean)
+  // A client of a Cluster may give the answers of all nodes in one text.
+  const texts = told.flatMap(({ value }) => String(value).split(/^# Memory/m))
+  return texts.map(evictionPolicyIn).find(Boolean)
 }
 
 function evictionPolicyIn(info: string): string | undefined {

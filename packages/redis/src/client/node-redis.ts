@@ -75,8 +75,7 @@ export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscri
  * Refuses `replicas` for a client that would send `WAIT` on a connection other than the one that
  * wrote.
  */
-export function refuseReplicas(client: unknown): void {
-  if (!isNodeRedis(client)) return
+export function refuseReplicasOfNodeRedis(client: NodeRedisClient): void {
   if (!isCluster(client) && !isSentinel(client) && !isPool(client)) return
   throw new OptionsError(
     'redisStore(): `replicas` needs one connection for a script and its `WAIT`, which a Cluster, a ' +

@@ -1,28 +1,30 @@
 import { OptionsError } from '@oncekey/core'
-import { checkedClient, checkedSubscriber } from '../client/checked-client.ts'
-import type { Connection } from '../client/connection.ts'
 import {
-  type NodeRedisClient,
-  type NodeRedisSubscriber,
+  type AnyRedisClient,
+  type AnyRedisSubscriber,
+  checkedClient,
+  checkedSubscriber,
   refuseReplicas,
-} from '../client/node-redis.ts'
-import type { RedisClient, RedisSubscriber } from '../client/redis-client.ts'
+} from '../client/checked-client.ts'
+import type { Connection } from '../client/connection.ts'
+import type { RedisSubscriber } from '../client/redis-client.ts'
 import type { Replicas } from '../client/replicas.ts'
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /**
-   * An ioredis `Redis` or `Cluster`, 5 or 6, or a client, cluster or sentinel of node-redis (the
-   * package `redis`), 5 or 6. It stays yours: you connect it, listen for its errors and close it.
+   * A `Redis` or `Cluster` of ioredis 5 or 6 or of iovalkey; a client, pool, cluster or sentinel of
+   * node-redis (the package `redis`) 5 or 6; or a `GlideClient` or `GlideClusterClient` of
+   * valkey-glide. It stays yours: you connect it, listen for its errors and close it.
    */
-  readonly client: RedisClient | NodeRedisClient
+  readonly client: AnyRedisClient
   /**
-   * A second connection, `client.duplicate()`, on which this process is told when an attempt of
+   * A second connection (`client.duplicate()`, or another client of valkey-glide), on which this process is told when an attempt of
    * another process ends. Without it, a claim with `waitMs` is told only of attempts of its own
    * process; for any other attempt it asks again once, when its waiting time or the lease is over.
    * @default none
    */
-  readonly subscriber?: RedisSubscriber | NodeRedisSubscriber
+  readonly subscriber?: AnyRedisSubscriber
   /**
    * How long Redis may take to reply to one command, reconnecting included. Milliseconds. @default
    * 2_000
@@ -62,7 +64,7 @@ export interface ResolvedOptions extends Connection {
 
 /** Validates and completes options, once. Throws {@link OptionsError}. */
 export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
-  const client = checkedClient(options?.client)
+  const client = checkedClient(options?.client, 'redisStore')
   const resolved: ResolvedOptions = {
     client,
     subscriber:

@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest'
 const client = new Redis({ lazyConnect: true })
 const subscriber = new Redis({ lazyConnect: true })
 const glide = { customCommand() {}, invokeScript() {} }
+const listener = { ...glide, subscribe() {}, getPubSubMessage() {} }
+const config = { pubsubSubscriptions: { callback() {} } }
 const nodeRedis6 = createClient()
 const nodeRedis = { sendCommand() {}, isOpen: true, connect() {} }
 
@@ -16,7 +18,30 @@ describe('invalid options of a store are refused with what to write instead', ()
     ['no client', {}, 'redisStore({ client: new Redis(url) })'],
     ['a url', { client: 'redis://localhost' }, 'redisStore({ client: new Redis(url) })'],
     ['a client of node-redis 4', { client: nodeRedis }, 'install redis@6'],
-    ['a client of valkey-glide', { client: glide }, 'valkey-glide, which is not supported'],
+    [
+      'a client of valkey-glide that is still being made',
+      { client: Promise.resolve(glide) },
+      'write `await` before it',
+    ],
+    ['a client that gives no bytes', { client: { eval() {}, evalsha() {} } }, '`evalshaBuffer`'],
+    [
+      'a subscriber of ioredis for valkey-glide',
+      { client: glide, subscriber },
+      'is not of valkey-glide, as `client` is',
+    ],
+    ['a subscriber of valkey-glide', { client, subscriber: listener }, 'is not of the package'],
+    ['one client of glide for both', { client: listener, subscriber: listener }, 'the same client'],
+    ['an old glide to subscribe', { client: glide, subscriber: { ...glide } }, '2.3 or newer'],
+    [
+      'a subscriber of glide with a callback',
+      { client: glide, subscriber: { ...listener, config } },
+      'to a callback',
+    ],
+    [
+      'replicas with valkey-glide',
+      { client: glide, replicas: { count: 1, timeoutMs: 100 } },
+      'which valkey-glide does not promise',
+    ],
     [
       'one connection of node-redis for both',
       { client: nodeRedis6, subscriber: nodeRedis6 },
@@ -63,8 +88,8 @@ test('an attempt refuses a transaction, and says where writes belong', async () 
 describe('invalid options of a log are refused with what to write instead', () => {
   test.each<[string, unknown, string]>([
     ['no options', undefined, 'redisLog({ client: new Redis(url) })'],
-    ['a client of node-redis', { client: nodeRedis }, 'redisLog({ client: new Redis(url) })'],
-    ['a client of node-redis 6', { client: nodeRedis6 }, 'which only redisStore() takes'],
+    ['a client of node-redis 4', { client: nodeRedis }, 'install redis@6'],
+    ['a client that is still being made', { client: Promise.resolve(glide) }, '`await`'],
     ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
     ['a time beyond timers', { client, commandTimeoutMs: 2 ** 31 }, '`commandTimeoutMs`'],
     ['negative retention', { client, retentionMs: -1 }, '`retentionMs`'],

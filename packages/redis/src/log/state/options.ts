@@ -1,14 +1,14 @@
 import { LONGEST_TIMER_MS, OptionsError, wholeMs } from '@oncekey/core'
-import { checkedIoredis } from '../../client/checked-client.ts'
+import { type AnyRedisClient, checkedClient } from '../../client/checked-client.ts'
 import type { RedisClient } from '../../client/redis-client.ts'
 
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
   /**
-   * An ioredis `Redis` or `Cluster`, 5 or 6. It may be the store's client. You connect and close
+   * A client of any library that `redisStore` takes. It may be the store's. You connect and close
    * it.
    */
-  readonly client: RedisClient
+  readonly client: AnyRedisClient
   /**
    * How long Redis may take to reply to one command, reconnecting included. Milliseconds. @default
    * 5_000
@@ -45,11 +45,13 @@ export interface RedisLogOptions {
 }
 
 /** Options after construction: nothing optional is left to decide. */
-export type ResolvedLogOptions = Required<RedisLogOptions>
+export interface ResolvedLogOptions extends Required<Omit<RedisLogOptions, 'client'>> {
+  readonly client: RedisClient
+}
 
 /** Validates and completes options, once. Throws {@link OptionsError}. */
 export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions {
-  const client = checkedIoredis(options?.client, 'redisLog')
+  const client = checkedClient(options?.client, 'redisLog')
   const abandonedAfterMs = whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1)
   const emittedRetentionMs = whole(
     'emittedRetentionMs',

@@ -1,0 +1,10 @@
+import { serve } from '@hono/node-server'
+import { fetchApp } from './app.ts'
+
+const port = Number(process.env.PORT ?? 3000)
+serve({ fetch: fetchApp, port, hostname: '127.0.0.1' }, () => {
+  console.log(`http://127.0.0.1:${port} takes orders. Try it, twice:
+
+  curl -i http://127.0.0.1:${port}/orders -H 'X-Account: ana' \\
+    -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-key' -d '{"item":"violin"}'`)
+})
