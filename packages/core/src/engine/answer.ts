@@ -55,7 +55,11 @@ export async function markedAsReplay<Tx>(
 ): Promise<Extract<Answer, { kind: 'replay' }>> {
   const variant = await replayVariant(response, request, maxResponseBytes)
   const marks = replayedHeaders.map((name): HeaderChange => [name, 'true'])
-  return { kind: 'replay', response: { ...variant, headers: [...variant.headers, ...marks] } }
+  // The handler may have passed on the mark of another server: `true, true` would be none.
+  const isMark = (name: string) =>
+    replayedHeaders.some((mark) => mark.toLowerCase() === name.toLowerCase())
+  const headers = [...variant.headers.filter(([name]) => !isMark(name)), ...marks]
+  return { kind: 'replay', response: { ...variant, headers } }
 }
 
 /**

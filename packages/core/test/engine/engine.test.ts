@@ -95,6 +95,15 @@ describe('a retry', () => {
     })
   })
 
+  test('has one mark, also of an answer that passed on the mark of another server', async () => {
+    const engine = createEngine({ store: memoryStore() })
+    const passedOn = response(200, 'x', [['x-idempotency-replayed', 'true']])
+    await (await runOf(engine)).complete(passedOn)
+    expect(await engine.begin(post('k-1'))).toMatchObject({
+      response: { headers: [['X-Idempotency-Replayed', 'true']] },
+    })
+  })
+
   test('matches with the key quoted or bare, and with any key order in its JSON', async () => {
     const engine = createEngine({ store: memoryStore() })
     await (await runOf(engine, post('k-1', { body: { a: 1, b: 2 } }))).complete(response())
