@@ -117,11 +117,9 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Counts a start of an event that may have killed an earlier process, and returns how often it
-   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no
-   * longer held. If this holder disappears too, the next finds the event in `suspect`.
-   *
-   * - With `null` nothing is suspected any longer, and the next event begins at 1, also if it is the
-   *   one before. A relay that stops says so of an event that it aborts.
+   * was started. The count is the cursor's: another event begins at 1, and so does any after
+   * `null`, by which a relay that stops gives a start back. `lost`: the slot is no longer held. If
+   * this holder disappears too, the next finds the event in `suspect`.
    */
   suspect(request: {
     readonly consumer: string
@@ -153,10 +151,7 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Records how deliveries ended. Fenced by the epoch of each slot; for the slots in `lost` nothing
-   * was written.
-   *
-   * - A verdict that is sent again, because its reply was lost, changes nothing: not the number of
-   *   attempts, and not a letter that was redriven in between.
+   * was written. A verdict sent again changes nothing, also if the letter was redriven since.
    */
   settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
 
@@ -204,10 +199,7 @@ export interface EventLog<Tx = unknown> {
    */
   append(events: readonly OutboxEvent[]): Promise<void>
 
-  /**
-   * Measures how far a consumer is behind. For a consumer that never subscribed or is retired it
-   * returns `known: false`.
-   */
+  /** Measures how far a consumer is behind. `known: false`: it never subscribed, or is retired. */
   lag(consumer: string): Promise<Lag>
 
   /** The dead letters of the consumers: all their deliveries that are `dead`. */
