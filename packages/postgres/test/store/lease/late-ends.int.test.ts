@@ -116,10 +116,10 @@ describe.each(wires)('the end of an attempt of lease mode, $wire', ({ pipeline, 
     test('is released also if the login lacks a grant for a while', async () => {
       const { attempt, claim, pool, proxy } = await cutOff(await login())
       const released = errorOf(() => attempt.release())
-      await database.query('revoke usage on schema oncekey from late_login')
+      await database.query('revoke all on oncekey.attempts from late_login')
       await proxy.accept()
       for (let tries = 0; tries < 3; tries++) await once(pool, 'remove')
-      await database.query('grant usage on schema oncekey to late_login')
+      await database.query('grant all on oncekey.attempts to late_login')
       await released
       const store = elsewhere()
       const decision = await waitFor(
