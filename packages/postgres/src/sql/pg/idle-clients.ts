@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { PgPool, PgPoolClient } from '../../sql/pg/pg-client.ts'
-import { isIdle } from '../../sql/pg/transaction-status.ts'
+import type { PgPool, PgPoolClient } from './pg-client.ts'
+import { isIdle } from './transaction-status.ts'
 
 /**
  * For a library that takes its clients from a Pool of `pg` by itself. In `work` the pool lends only
