@@ -1,26 +1,45 @@
+import { attributesOf, CONTENT_TYPE, ORDERING_KEY } from './attributes.ts'
 import type { JsonObject } from './components.ts'
 import type { ResolvedEvent } from './events.ts'
+import {
+  isStructured,
+  STRUCTURED_PROTOCOLS,
+  type StructuredProtocol,
+  structuredMessage,
+} from './structured-message.ts'
 
 /** The brokers that have a publisher in `@oncekey/outbox`. */
-export type BrokerProtocol = 'nats' | 'kafka' | 'amqp' | 'redis'
+export type BrokerProtocol =
+  | 'nats'
+  | 'kafka'
+  | 'amqp'
+  | 'redis'
+  | 'sqs'
+  | 'sns'
+  | 'eventbridge'
+  | 'googlepubsub'
 
 /** A publisher, as it is made in the application. */
 export interface PublisherDescription {
   /** The publisher's `name`. */
   readonly name: string
   readonly protocol: BrokerProtocol
-  /** The subject, topic, routing key or stream: one for all events, or by the event's type. */
+  /**
+   * The subject, topic, routing key, stream, queue or event bus: one for all events, or by the
+   * event's type.
+   */
   readonly address: string | ((type: string) => string)
   /** RabbitMQ: the exchange. */
   readonly exchange?: string
 }
 
 /**
- * An event in the form in which a broker carries it: CloudEvents 1.0 in binary mode, so the payload
- * is the data. An entry of a Redis stream has nothing but fields; here the field `data` is its
+ * An event in the form in which a broker carries it: CloudEvents 1.0, in structured mode with the
+ * brokers of AWS, and in binary mode with the others, so that the payload is the data. An entry of a Redis stream has nothing but fields; here the field `data` is its
  * payload, and the other fields are its headers.
  */
 export function publishedMessage(event: ResolvedEvent, protocol: BrokerProtocol): JsonObject {
+  if (isStructured(protocol)) return structuredMessage(event, protocol)
   const attributes = attributesOf(event).filter(
     ({ name }) => name !== 'datacontenttype' || protocol === 'nats' || protocol === 'redis',
   )
@@ -31,7 +50,7 @@ export function publishedMessage(event: ResolvedEvent, protocol: BrokerProtocol)
       { type: 'string', description },
     ]),
   ])
-  if (protocol === 'kafka') properties['content-type'] = CONTENT_TYPE
+  if (protocol === 'kafka' || protocol === 'googlepubsub') properties['content-type'] = CONTENT_TYPE
   const required = attributes.flatMap(({ name, optional }) =>
     optional ? [] : [PREFIX[protocol] + name],
   )
@@ -48,40 +67,12 @@ export function publishedMessage(event: ResolvedEvent, protocol: BrokerProtocol)
   }
 }
 
-const PREFIX: Readonly<Record<BrokerProtocol, string>> = {
+const PREFIX: Readonly<Record<Exclude<BrokerProtocol, StructuredProtocol>, string>> = {
   nats: 'ce-',
   kafka: 'ce_',
   amqp: 'cloudEvents:',
   redis: 'ce_',
+  googlepubsub: 'ce-',
 }
 
-const CONTENT_TYPE: JsonObject = { type: 'string', const: 'application/json' }
-
-export const protocols: readonly string[] = Object.keys(PREFIX)
-
-const ORDERING_KEY: JsonObject = {
-  type: 'string',
-  description: 'The ordering key: events that have the same one are in order.',
-}
-
-interface Attribute {
-  readonly name: string
-  readonly schema: JsonObject
-  readonly optional?: boolean
-}
-
-function attributesOf({ type, subject }: ResolvedEvent): readonly Attribute[] {
-  const text = (description: string) => ({ type: 'string', description })
-  return [
-    { name: 'specversion', schema: { type: 'string', const: '1.0' } },
-    { name: 'id', schema: text('The same on every delivery. Process each id once.') },
-    { name: 'source', schema: { type: 'string', format: 'uri-reference' } },
-    { name: 'type', schema: { type: 'string', const: type } },
-    { name: 'time', schema: { type: 'string', format: 'date-time' } },
-    { name: 'datacontenttype', schema: CONTENT_TYPE },
-    { name: 'partitionkey', schema: ORDERING_KEY },
-    ...(subject === undefined ? [] : [{ name: 'subject', schema: text(subject) }]),
-    { name: 'traceparent', schema: text('W3C Trace Context.'), optional: true },
-    { name: 'tracestate', schema: text('W3C Trace Context.'), optional: true },
-  ]
-}
+export const protocols: readonly string[] = [...Object.keys(PREFIX), ...STRUCTURED_PROTOCOLS]

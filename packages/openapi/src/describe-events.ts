@@ -1,5 +1,10 @@
 import { OptionsError } from '@oncekey/core'
-import { type PublisherDescription, protocols, publishedMessage } from './cloud-event.ts'
+import {
+  type BrokerProtocol,
+  type PublisherDescription,
+  protocols,
+  publishedMessage,
+} from './cloud-event.ts'
 import type { JsonObject } from './components.ts'
 import { type EventDescriptions, type ResolvedEvent, resolveEvents } from './events.ts'
 import { webhookHeaders, webhookPayload } from './webhook-message.ts'
@@ -94,7 +99,7 @@ function channelsOf(
   const own = Object.entries(servers ?? {}).filter(([, server]) => server.protocol === protocol)
   return [...byAddress].map(([at, sent]) => ({
     id: byAddress.size === 1 ? name : `${name}.${at}`,
-    summary: `Sends events at least once, in order for each \`partitionkey\`.`,
+    summary: `Sends events at least once, ${orderOn(protocol, at)}.`,
     channel: {
       address: at,
       ...(own.length > 0 && {
@@ -110,6 +115,14 @@ function channelsOf(
       }),
     },
   }))
+}
+
+/** A bus of EventBridge has no order; a queue or topic of AWS has one if its name ends so. */
+function orderOn(protocol: BrokerProtocol, address: string): string {
+  const isUnordered =
+    protocol === 'eventbridge' ||
+    ((protocol === 'sqs' || protocol === 'sns') && !address.endsWith('.fifo'))
+  return isUnordered ? 'in any order' : 'in order for each `partitionkey`'
 }
 
 function webhookChannel(events: readonly ResolvedEvent[]): Channel {

@@ -1,10 +1,13 @@
 import type { DeliveredEvent } from '@oncekey/outbox'
 import { kafkaPublisher } from '@oncekey/outbox/kafka'
 import { natsPublisher } from '@oncekey/outbox/nats'
+import { pubSubPublisher } from '@oncekey/outbox/pubsub'
 import { rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
 import { redisPublisher } from '@oncekey/outbox/redis'
 import { generateSecret } from '@oncekey/webhooks'
 import { describe, expect, test } from 'vitest'
+import { awsMessage } from '../../outbox/src/publishers/aws-message.ts'
+import { structuredEvent } from '../../outbox/src/publishers/structured-event.ts'
 import { requestHeaders } from '../../webhooks/src/delivery/sign-and-send.ts'
 import { webhookBody } from '../../webhooks/src/delivery/webhook-body.ts'
 import { type BrokerProtocol, describeEvents } from '../src/index.ts'
@@ -30,7 +33,10 @@ const events = {
 }
 
 /** Records what the publisher of each broker hands to its client. */
-const sent: Record<BrokerProtocol, (record: (headers: [string, string][]) => void) => Sender> = {
+const sent: Record<
+  Exclude<BrokerProtocol, 'sqs' | 'sns' | 'eventbridge'>,
+  (record: (headers: [string, string][]) => void) => Sender
+> = {
   nats: (record) =>
     natsPublisher({
       name: 'of',
@@ -69,6 +75,18 @@ const sent: Record<BrokerProtocol, (record: (headers: [string, string][]) => voi
         }),
       },
     }),
+  googlepubsub: (record) =>
+    pubSubPublisher({
+      name: 'of',
+      topic: {
+        name: 'projects/p/topics/orders',
+        async publishMessage({ attributes }) {
+          record(Object.entries(attributes))
+          return '1'
+        },
+        resumePublishing() {},
+      },
+    }),
   redis: (record) =>
     redisPublisher({
       name: 'of',
@@ -87,7 +105,7 @@ const sent: Record<BrokerProtocol, (record: (headers: [string, string][]) => voi
 
 type Sender = ReturnType<typeof kafkaPublisher>
 
-describe.each(Object.keys(sent) as BrokerProtocol[])('a message of %s', (protocol) => {
+describe.each(Object.keys(sent) as (keyof typeof sent)[])('a message of %s', (protocol) => {
   test('has the headers that are described, with their values', async () => {
     let headers: [string, string][] = []
     const { work } = sent[protocol]((recorded) => {
@@ -106,6 +124,34 @@ describe.each(Object.keys(sent) as BrokerProtocol[])('a message of %s', (protoco
       described,
     )
   })
+})
+
+// The publishers themselves are tested on stand-ins of these brokers, with the same functions.
+describe.each(['sqs', 'sns', 'eventbridge'] as const)('a message of %s', (protocol) => {
+  test('has the attributes and the members that are described, with their values', () => {
+    const publishers = [{ name: 'of', protocol, address: 'orders.fifo' }]
+    const { channels } = describeEvents({ info, events, publishers }) as any
+    const { headers, payload } = channels.of.messages['order.placed']
+    if (protocol !== 'eventbridge') {
+      const { attributes } = awsMessage('of', event, true)
+      const pairs = Object.entries(attributes).map(([name, { StringValue }]) => [name, StringValue])
+      expectDescribed(pairs as [string, string][], headers)
+    }
+    const { data, ...members } = JSON.parse(structuredEvent(event))
+    expect(data).toEqual(event.data)
+    expectDescribed([...Object.entries<string>(members), ['data', '']], payload)
+  })
+})
+
+test('only a FIFO queue or topic of AWS is said to have an order, and no bus', () => {
+  const publishers = [
+    { name: 'fifo', protocol: 'sqs', address: 'https://sqs.example.org/1/orders.fifo' },
+    { name: 'standard', protocol: 'sns', address: 'arn:aws:sns:eu-central-1:1:orders' },
+    { name: 'bus', protocol: 'eventbridge', address: 'shop' },
+  ] as const
+  const { operations } = describeEvents({ info, events, publishers }) as any
+  const summaries = Object.values<any>(operations).map(({ summary }) => summary)
+  expect(summaries.map((summary) => /in any order/.test(summary))).toEqual([false, true, true])
 })
 
 test('a webhook has the headers and the members that are described', () => {

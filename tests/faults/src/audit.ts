@@ -39,8 +39,12 @@ async function answerAll(
       if (!book.first.has(order.number)) settledLater++
       // After the longest hold, every other holder of the key is gone or has lost the key. The
       // additional time is for a busy machine.
-      const answer = await clients.settle(order, limits.longestHoldMs + 15_000)
-      if (answer === undefined) book.findings.stuckKeys.push(order.key)
+      let instead: string | undefined
+      const answer = await clients.settle(order, limits.longestHoldMs + 15_000, (refused) => {
+        instead = refused
+      })
+      // What came instead says whether the key is stuck or the whole shop was away.
+      if (answer === undefined) book.findings.stuckKeys.push(`${order.key}: ${instead}`)
     }
   }
   await Promise.all(Array.from({ length: concurrency }, ask))

@@ -15,9 +15,13 @@ export interface Shopper {
   place(order: Order): Promise<void>
   /**
    * Sends an order until there is an answer; returns `undefined` if there is none within
-   * `withinMs`.
+   * `withinMs`, and tells `refused` what came instead.
    */
-  settle(order: Order, withinMs: number): Promise<FinalAnswer | undefined>
+  settle(
+    order: Order,
+    withinMs: number,
+    refused?: (instead: string) => void,
+  ): Promise<FinalAnswer | undefined>
 }
 
 /** `pickUrl` chooses the next server, like a load balancer without health checks. */
@@ -72,10 +76,14 @@ export function shopper(
     return undefined
   }
 
-  async function once(order: Order): Promise<FinalAnswer | undefined> {
+  async function once(
+    order: Order,
+    refused: (instead: string) => void = () => {},
+  ): Promise<FinalAnswer | undefined> {
     try {
-      return await noted(order, await request(bodyOf(order), order.key))
-    } catch {
+      return await noted(order, await request(bodyOf(order), order.key), refused)
+    } catch (error) {
+      refused(String(error))
       return undefined
     }
   }
@@ -103,10 +111,15 @@ export function shopper(
     }
   }
 
-  async function noted(order: Order, response: Response): Promise<FinalAnswer | undefined> {
+  async function noted(
+    order: Order,
+    response: Response,
+    refused: (instead: string) => void = () => {},
+  ): Promise<FinalAnswer | undefined> {
     const body = await response.text()
     const contentType = response.headers.get('content-type')
     if (response.status >= 500 || contentType?.startsWith('application/problem+json')) {
+      refused(`${response.status} ${body}`)
       return undefined
     }
     const replayed = response.headers.get('x-idempotency-replayed') === 'true'
@@ -130,10 +143,10 @@ export function shopper(
 
   return {
     place,
-    async settle(order, withinMs) {
+    async settle(order, withinMs, refused) {
       const until = performance.now() + withinMs
       for (;;) {
-        const answer = await once(order)
+        const answer = await once(order, refused)
         if (answer !== undefined || performance.now() > until) return answer
         await sleep(50)
       }
