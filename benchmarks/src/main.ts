@@ -14,8 +14,10 @@ import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
 import { relayBench } from './benches/relay.ts'
 import { relayPeersBench } from './benches/relay-peers.ts'
+import { requestCountsBench } from './benches/request-counts.ts'
 import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
+import { statementCountsBench } from './benches/statement-counts.ts'
 import { webhooksBench } from './benches/webhooks.ts'
 import { compare } from './compare/compare.ts'
 import { checkedOut, thisTree } from './compare/revision.ts'
@@ -44,6 +46,8 @@ const benches = [
   inboxBench,
   emitBench,
   soakBench,
+  requestCountsBench,
+  statementCountsBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

@@ -9,7 +9,12 @@ import type { Answer, Verbs } from './verbs.ts'
 
 /** The measured programs, as JavaScript in a folder of their own. */
 export interface Programs {
-  start<V extends Verbs>(name: string, nodeFlags?: readonly string[]): Promise<Program<V>>
+  /** `under` is a command that the process is run under, such as a profiler with its options. */
+  start<V extends Verbs>(
+    name: string,
+    nodeFlags?: readonly string[],
+    under?: readonly string[],
+  ): Promise<Program<V>>
   remove(): void
 }
 
@@ -19,6 +24,7 @@ export interface Program<V extends Verbs> {
     verb: Name,
     ...given: Parameters<V[Name]>
   ): Promise<Awaited<ReturnType<V[Name]>>>
+  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -48,18 +54,27 @@ export async function bundlePrograms({
     logLevel: 'silent',
   })
   return {
-    start: (name, nodeFlags = []) =>
-      startProgram(join(outDir, `${name}.js`), [
-        ...nodeFlags,
-        ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
-      ]),
+    start: (name, nodeFlags = [], under = []) =>
+      startProgram(
+        join(outDir, `${name}.js`),
+        [
+          ...nodeFlags,
+          ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
+        ],
+        [...under, process.execPath],
+      ),
     remove: () => rmSync(outDir, { recursive: true, force: true }),
   }
 }
 
-async function startProgram<V extends Verbs>(path: string, flags: string[]): Promise<Program<V>> {
+async function startProgram<V extends Verbs>(
+  path: string,
+  flags: readonly string[],
+  [execPath = '', ...options]: readonly string[],
+): Promise<Program<V>> {
   const child = fork(path, {
-    execArgv: flags,
+    execPath,
+    execArgv: [...options, ...flags],
     env: { ...process.env, NODE_ENV: 'production' },
     // The program's stdout goes to stderr; otherwise it would end up among the tables.
     stdio: ['ignore', 2, 2, 'ipc'],
@@ -76,6 +91,7 @@ async function startProgram<V extends Verbs>(path: string, flags: string[]): Pro
   })
 
   return {
+    pid: child.pid ?? 0,
     async call(verb, ...given) {
       calls += 1
       const id = calls

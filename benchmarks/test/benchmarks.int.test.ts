@@ -16,10 +16,12 @@ import { relayBench } from '../src/benches/relay.ts'
 import { relayPeersBench } from '../src/benches/relay-peers.ts'
 import { sagaBench } from '../src/benches/saga.ts'
 import { soakBench } from '../src/benches/soak.ts'
+import { statementCountsBench } from '../src/benches/statement-counts.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
+import { hasValgrind } from '../src/request-costs/callgrind.ts'
 import { runBenches } from '../src/run-benches.ts'
 
 const tiny: BenchOptions = {
@@ -117,6 +119,20 @@ test('a request costs what the design allows, by count', async () => {
   expect(rows.get('Oncekey, prepare: fresh key')).toEqual([5, 5, 5, 1])
   expect(budgets.map(budgetLine).filter((line) => line.includes('missed'))).toEqual([])
 }, 120_000)
+
+test.skipIf(!hasValgrind())(
+  'a fresh key costs the server more instructions than the bare transaction, less if prepared',
+  async () => {
+    const { tables } = await run(statementCountsBench)
+    const above = new Map(
+      tables[0]?.rows.map(([who, event, , above]) => [`${who}, ${event}`, above]),
+    )
+    expect(above.get('bare transaction, none')).toBe(0)
+    expect(above.get('Oncekey, prepare, none')).toBeGreaterThan(0)
+    expect(above.get('Oncekey, none')).toBeGreaterThan(Number(above.get('Oncekey, prepare, none')))
+  },
+  240_000,
+)
 
 test('soak has a line, a course and six budgets for each store', async () => {
   const { tables, budgets } = await run(soakBench)

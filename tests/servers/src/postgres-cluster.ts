@@ -14,6 +14,8 @@ export interface Cluster {
   identity: Identity
   /** Variables of this server alone, in addition to `serverEnv`. */
   env: Readonly<Record<string, string>>
+  /** A command that the server is run under. */
+  under: readonly string[]
   log: string
 }
 

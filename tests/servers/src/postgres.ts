@@ -25,6 +25,8 @@ export interface PostgresOptions {
   binDir?: string
   /** Variables added to the server's environment. */
   env?: Readonly<Record<string, string>>
+  /** A command that the server is run under, such as a profiler with its options. */
+  under?: readonly string[]
   /**
    * Puts the data on a volume of this size, which a test can fill. The volume is a tmpfs, which
    * only root on Linux can mount. @default the temporary folder's own
@@ -104,7 +106,8 @@ export async function startOn(
     const dataDir = join(folder, 'data')
     if (options.volumeBytes) unmount = mountVolume(dataDir, options.volumeBytes, identity)
     const binDir = options.binDir ?? unpackPostgres(join(folder, 'server'))
-    const cluster = { folder, dataDir, binDir, identity, env: options.env ?? {}, log: '' }
+    const { env = {}, under = [] } = options
+    const cluster = { folder, dataDir, binDir, identity, env, under, log: '' }
     await fill(cluster)
     return serve(cluster, options, await startSomewhere(cluster), password, remove)
   } catch (error) {

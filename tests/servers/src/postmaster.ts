@@ -19,7 +19,9 @@ const LOG_KEPT = 256 * 1024
 
 /** Starts the server on `port` and waits, even through a recovery, until it accepts connections. */
 export async function startPostmaster(cluster: Cluster, port: number): Promise<Postmaster> {
-  const child = spawn(join(cluster.binDir, 'postgres'), ['-D', cluster.dataDir, '-p', `${port}`], {
+  const postgres = [join(cluster.binDir, 'postgres'), '-D', cluster.dataDir, '-p', `${port}`]
+  const [program = '', ...args] = [...cluster.under, ...postgres]
+  const child = spawn(program, args, {
     ...cluster.identity,
     cwd: cluster.folder,
     env: { ...serverEnv, ...cluster.env },

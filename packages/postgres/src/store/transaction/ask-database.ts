@@ -70,9 +70,14 @@ async function won<Tx>(
   turn: Turn<Tx>,
   said: ClaimJson,
 ): Promise<Exclude<ClaimJson, StartedJson> | WonKey> {
-  const reply = await lookedAgain(turn, said)
+  const reply = isLatest(turn) ? said : await lookedAgain(turn, said)
   if (reply.state === 'leased' && isTakenOver(reply, turn.claim)) return replaced(turn, reply)
   return reply.state === 'run' ? { ...reply, number: 1, replaced: 0 } : reply
+}
+
+/** Whether the claim has read the record in a snapshot that is newer than its lock. */
+function isLatest<Tx>({ store: { client, isolation } }: Turn<Tx>): boolean {
+  return isolation === 'read committed' || client.concurrency === 'one'
 }
 
 /**
@@ -81,8 +86,7 @@ async function won<Tx>(
  * record is read again, in a new snapshot outside the transaction.
  */
 async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, reply: ClaimJson): Promise<ClaimJson> {
-  const { client, isolation } = store
-  if (isolation === 'read committed' || client.concurrency === 'one') return reply
+  const { isolation } = store
   // A claim that did not get the lock needs no second look: its reply is a moment old at most. The
   // exception is a claim that did not read the record at all.
   const isOpen =
