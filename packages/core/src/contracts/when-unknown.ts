@@ -32,12 +32,12 @@ export type WhenUnknown =
 
 /** What a store warns of when it has not been able to give a claim back. */
 export const NOT_GIVEN_BACK: string =
-  'A claim whose handler did not run was not given back: that failed for an hour, or too many waited ' +
-  "for it. If the server carried it out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
+  'A claim whose handler did not run was not given back: that failed for an hour, too many waited ' +
+  "for it, or the pool was ended first. If the server carried it out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
   'operator has to release the key.'
 
 /** What a store warns of when it has not been able to put the end of an attempt on record. */
 export const NOT_ENDED: string =
-  'The end of an attempt was not put on record: that failed for an hour, or too many waited for it. ' +
-  'Its key is `unknown` once the lease is over: a retry runs the handler again, or with ' +
+  'The end of an attempt was not put on record: that failed for an hour, too many waited for it, ' +
+  'or the pool was ended first (`await drain()` before that). Its key is `unknown` once the lease is over: a retry runs the handler again, or with ' +
   "`whenUnknown: 'hold'` an operator has to release or answer the key."

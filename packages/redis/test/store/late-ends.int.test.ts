@@ -44,7 +44,7 @@ describe('the end of an attempt that Redis was away for', () => {
     return { store, claim, back, close }
   }
 
-  // A bug: a retry that came after an outage longer than the lease, and before the next try, ran the
+  // A bug: a retry after an outage longer than the lease, and before the next try, ran the
   // handler again, although the response was ready in the same process.
   test('is sent before the next claim of the key in this process', async () => {
     const { store, claim, back, close } = await cutOff(1_000)

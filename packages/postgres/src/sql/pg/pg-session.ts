@@ -56,7 +56,7 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
     return borrow(until - performance.now())
   }
 
-  /** Nothing of ours was sent yet: on an error the session is of no use, and nothing has happened. */
+  /** Nothing of ours was sent yet: after an error the session is of no use, and that is all. */
   async function replied(
     session: PgSession,
     idle: Promise<boolean>,

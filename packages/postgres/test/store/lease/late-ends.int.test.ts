@@ -149,8 +149,8 @@ describe.each(wires)('the end of an attempt of lease mode, $wire', ({ pipeline, 
       await proxy.stop()
     })
 
-    // A bug: the pause before the next try is up to 5 s, so a retry that came after an outage longer
-    // than the lease ran the handler again, although the response was ready in the same process.
+    // A bug: the pause before the next try is up to 5 s, so a retry after an outage longer than the
+    // lease ran the handler again, although the response was ready in the same process.
     test('is sent before the next claim of the key in this process', async () => {
       const { attempt, claim, pool, proxy, store } = await cutOff()
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
