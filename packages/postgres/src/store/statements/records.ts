@@ -2,7 +2,7 @@ import type { Claim, Completion, StoredResponse } from '@oncekey/core'
 import { eventsJson } from '../../commit/append-events.ts'
 import type { Began, StartedJson } from '../../commit/attempt-mark.ts'
 import type { Statement } from '../../sql/sql-client.ts'
-import { typeIds } from '../../sql/type-ids.ts'
+import { typeIds } from './type-ids.ts'
 
 const { bigint, boolean, bytea, integer, json, text: string } = typeIds
 
