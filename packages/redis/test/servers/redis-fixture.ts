@@ -3,6 +3,7 @@ import type { Attempt, OutboxEvent, Store } from '@oncekey/core'
 import type { RedisStoreOptions } from '@oncekey/redis'
 import { redisStore } from '@oncekey/redis'
 import { startProxy, type TcpProxy } from '@oncekey/test-servers'
+import { claimOf, run } from './claims.ts'
 
 /**
  * The part of a connection that the tests use; both versions of ioredis and their Clusters have it.
@@ -50,10 +51,12 @@ export function redisFixture(
     proxies.push(proxy)
     const client = through(proxy.port)
     connections.push(client)
-    await client.call('ping')
+    const store = redisStore({ client, commandTimeoutMs: 1_000 })
+    // The first claim asks for the eviction policy, so the one that is tested is sent at once.
+    await (await run(store, claimOf())).release()
     proxy.stallUpstream()
     return {
-      store: redisStore({ client, commandTimeoutMs: 1_000 }),
+      store,
       async answer() {
         proxy.resume()
         // This command is sent behind those that wait on the one connection.
