@@ -11,6 +11,7 @@ import { inboxBench } from './benches/inbox.ts'
 import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
+import { redisClientsBench } from './benches/redis-clients.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
 import { relayBench } from './benches/relay.ts'
 import { relayPeersBench } from './benches/relay-peers.ts'
@@ -31,6 +32,7 @@ const benches = [
   memoryFootprintBench,
   expressMemoryBench,
   fastifyMemoryBench,
+  redisClientsBench,
   redisPeersBench,
   fastifyStoresBench,
   countsBench,

@@ -11,6 +11,7 @@ import { inboxBench } from '../src/benches/inbox.ts'
 import { latencyBench } from '../src/benches/latency.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
+import { redisClientsBench } from '../src/benches/redis-clients.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
 import { relayBench } from '../src/benches/relay.ts'
 import { relayPeersBench } from '../src/benches/relay-peers.ts'
@@ -55,6 +56,7 @@ test.each([
   { bench: relayPeersBench, rows: [4] },
   { bench: inboxBench, rows: [4, 4] },
   { bench: emitBench, rows: [6] },
+  { bench: redisClientsBench, rows: [8] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {

@@ -35,8 +35,9 @@ export interface PublisherDescription {
 
 /**
  * An event in the form in which a broker carries it: CloudEvents 1.0, in structured mode with the
- * brokers of AWS, and in binary mode with the others, so that the payload is the data. An entry of a Redis stream has nothing but fields; here the field `data` is its
- * payload, and the other fields are its headers.
+ * brokers of AWS, and in binary mode with the others, so that the payload is the data. An entry of
+ * a Redis stream has nothing but fields; here the field `data` is its payload, and the other fields
+ * are its headers.
  */
 export function publishedMessage(event: ResolvedEvent, protocol: BrokerProtocol): JsonObject {
   if (isStructured(protocol)) return structuredMessage(event, protocol)

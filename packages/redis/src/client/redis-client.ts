@@ -1,7 +1,7 @@
 /**
- * The methods that are used of an ioredis client, 5 or 6, or of iovalkey, its fork. A `Redis` (single
- * server or Sentinel) or a `Cluster` fits without a wrapper. A client is recognised by its methods, not by its class,
- * because a process may contain two copies of ioredis.
+ * The methods that are used of an ioredis client, 5 or 6, or of iovalkey, its fork. A `Redis`
+ * (single server or Sentinel) or a `Cluster` fits without a wrapper. A client is recognised by its
+ * methods, not by its class, because a process may contain two copies of ioredis.
  */
 export interface RedisClient {
   /**

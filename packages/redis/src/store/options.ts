@@ -19,10 +19,10 @@ export interface RedisStoreOptions {
    */
   readonly client: AnyRedisClient
   /**
-   * A second connection (`client.duplicate()`, or another client of valkey-glide), on which this process is told when an attempt of
-   * another process ends. Without it, a claim with `waitMs` is told only of attempts of its own
-   * process; for any other attempt it asks again once, when its waiting time or the lease is over.
-   * @default none
+   * A second connection (`client.duplicate()`, or another client of valkey-glide), on which this
+   * process is told when an attempt of another process ends. Without it, a claim with `waitMs` is
+   * told only of attempts of its own process; for any other attempt it asks again once, when its
+   * waiting time or the lease is over. @default none
    */
   readonly subscriber?: AnyRedisSubscriber
   /**
