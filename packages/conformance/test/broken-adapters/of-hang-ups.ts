@@ -45,7 +45,7 @@ export const brokenHangUps: readonly BrokenAdapter[] = [
       reply: (reply, { res }) => (res.destroyed ? { ...reply, body: Buffer.alloc(0) } : reply),
     }),
     caughtBy: [
-      'a client that hangs up: while the handler',
+      'a client that hangs up: while',
       'a client that hangs up: before the handler refuses',
     ],
   },

@@ -33,7 +33,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
           req.on('end', () => resolve(text))
         }),
     }),
-    caughtBy: ['a client that hangs up: while its body is sent'],
+    caughtBy: ['a client that hangs up: half-way through its upload'],
   },
   {
     fault: 'hashes whatever the header says into a key',

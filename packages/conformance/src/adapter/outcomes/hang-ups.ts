@@ -10,7 +10,7 @@ export function hangUps(): AdapterBehaviourGroup {
     title: 'a client that hangs up',
     behaviours: [
       {
-        title: 'while its body is sent has claimed nothing: the retry runs',
+        title: 'half-way through its upload has claimed nothing: the retry runs',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
