@@ -43,7 +43,8 @@ export function renderOptions(root: string): string {
 
 function section({ docs, takers }: Found, title: string): string[] {
   const parents = docs.parents.filter((parent) => !parent.startsWith('Omit<'))
-  const also = parents.length === 0 ? '' : `Beside its own it takes ${parents.map(inherited).join(', ')}.`
+  const also =
+    parents.length === 0 ? '' : `Beside its own it takes ${parents.map(inherited).join(', ')}.`
   const of = takers.length === 0 ? '' : `Of ${takers.join(', ')}.`
   const said = [docs.text, of, also].filter((text) => text !== '').join(' ')
   return [
