@@ -23,8 +23,8 @@ export function serverUrl(
   if (url === undefined || !kind.protocols.includes(url.protocol)) {
     throw usageError(`${from} is not a URL of this kind: write ${kind.example}.`)
   }
-  // For a URL parser, a # ends the address. Of a password with a #, it would take the part before it
-  // for host and port, which messages show, and ignore the rest.
+  // For a URL parser, a # ends the address. Of a password with a #, it would take the part before
+  // it for host and port, which messages show, and ignore the rest.
   if (url.hash !== '') throw usageError(`${from} has a # in it: write %23 for one in a password.`)
   // The folder of a Unix socket is given as `?host=/run/postgresql`.
   const host = url.hostname || url.searchParams.get('host') || 'localhost'

@@ -68,8 +68,8 @@ export async function takeBackStarts<Tx>(
 /**
  * Whether no earlier start of the item can be on record: a slot records only the event whose start
  * was counted last. Such items run beside those of other slots. If the process then dies, each of
- * them has one start on record, and the next holder starts each of them alone, so that another crash
- * has only one possible cause. That second start counts towards `maxStarts`, so this needs
+ * them has one start on record, and the next holder starts each of them alone, so that another
+ * crash has only one possible cause. That second start counts towards `maxStarts`, so this needs
  * `maxStarts` above 1: otherwise an innocent event would become poison.
  */
 function isFirstStart<Tx>({ consumer }: RunnerState<Tx>, { slot, event }: Item): boolean {

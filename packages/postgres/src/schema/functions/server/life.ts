@@ -27,10 +27,10 @@ export function life(schema: string): string {
  * Returns the server's life, and gives it a name first if it has none.
  *
  * A sequence writes one log record for the next 32 numbers and then hands these out without
- * logging. In a database made from a template, a sequence can begin in the middle of such a run: its
- * copy was logged with the number that was handed out last, not with the end of the run. A crash
- * then sets the sequence back to that number, below those of committed rows. So naming a life also
- * advances every sequence past the run.
+ * logging. In a database made from a template, a sequence can begin in the middle of such a run:
+ * its copy was logged with the number that was handed out last, not with the end of the run. A
+ * crash then sets the sequence back to that number, below those of committed rows. So naming a life
+ * also advances every sequence past the run.
  */
 export function nameLife(schema: string): string {
   return `create function ${schema}.name_life() returns text
