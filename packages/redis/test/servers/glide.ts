@@ -4,6 +4,7 @@ import { redisStore } from '@oncekey/redis'
 import { startProxy } from '@oncekey/test-servers'
 import { GlideClient, GlideClusterClient, Logger } from '@valkey/valkey-glide'
 import type { Redis } from 'ioredis'
+import { claimOf, run } from './claims.ts'
 import { fixtureOf } from './redis-fixture.ts'
 
 /** Every forgotten script would be a warning on stderr. */
@@ -49,10 +50,12 @@ export async function glideFixture<Client extends GlideClient | GlideClusterClie
         const proxy = await startProxy(port)
         closing({ close: () => proxy.stop() })
         const client = closing(await glideOn(proxy.port))
-        await client.ping()
+        const store = redisStore({ client, commandTimeoutMs: 1_000 })
+        // The first claim asks for the eviction policy, so the one that is tested is sent at once.
+        await (await run(store, claimOf())).release()
         proxy.stallUpstream()
         return {
-          store: redisStore({ client, commandTimeoutMs: 1_000 }),
+          store,
           async answer() {
             proxy.resume()
             await client.ping()
