@@ -46,6 +46,8 @@ export interface Exchange {
   releaseStream: (() => void) | undefined
   /** What the handler returned. */
   returned: unknown
+  /** Called when the response is no longer held back. */
+  onOver: (() => void) | undefined
 }
 
 /** A symbol, so that apps see only `request.idempotency`. */
@@ -78,9 +80,16 @@ export function beginExchange(
     held: undefined,
     releaseStream: undefined,
     returned: undefined,
+    onOver: undefined,
   }
   ;(request as ExchangedRequest)[EXCHANGE] = exchange
   return exchange
+}
+
+/** Ends the exchange: what is sent from here on is not held back. */
+export function endExchange(exchange: Exchange): void {
+  exchange.phase = 'over'
+  exchange.onOver?.()
 }
 
 interface ExchangedRequest extends FastifyRequest {

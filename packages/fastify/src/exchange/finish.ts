@@ -12,7 +12,7 @@ import {
   type ReplyHeaders,
   restoreHeaders,
 } from '../reply/reply-headers.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, endExchange } from './exchange.ts'
 import { frameAnew } from './framing.ts'
 import { resetReply, stopSource } from './outcome.ts'
 import { countAsSent, countAsUnsent } from './sent-state.ts'
@@ -72,7 +72,7 @@ async function hold(
 ): Promise<void> {
   if (body !== undefined) countAsSent(exchange, reply)
   const outcome = await outcomeOn(body, head, exchange)
-  exchange.phase = 'over'
+  endExchange(exchange)
   // Something wrote to the raw response meanwhile.
   if (!countAsUnsent(exchange, reply)) return
   try {
@@ -154,7 +154,7 @@ function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, do
   // The stream was diverted to the raw response, which handles the error.
   if (exchange.phase === 'raw') return
   if (exchange.interruption !== undefined) {
-    exchange.phase = 'over'
+    endExchange(exchange)
     if (!reply.raw.headersSent) done(null, replace(exchange, reply, exchange.interruption.response))
     return
   }

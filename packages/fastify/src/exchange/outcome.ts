@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { closeSource } from '../reply/collect.ts'
 import { restoreHeaders } from '../reply/reply-headers.ts'
 import { restoreTrailers } from '../reply/reply-trailers.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, endExchange } from './exchange.ts'
 import { holdRaw } from './raw-response.ts'
 
 /**
@@ -34,7 +34,7 @@ function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): voi
     // Something wrote through Node methods saved earlier. The connection is cut, because the
     // response it announced was undone.
     if (reply.raw.headersSent) {
-      exchange.phase = 'over'
+      endExchange(exchange)
       reply.raw.destroy()
       return
     }
@@ -71,7 +71,7 @@ async function closed(
   reply: FastifyReply,
 ): Promise<void> {
   if (reply.raw.headersSent) {
-    exchange.phase = 'over'
+    endExchange(exchange)
     request.log.warn(
       `${request.method} ${request.originalUrl} was answered by methods of its raw response that were kept from before the handler, so nothing of it was kept`,
     )

@@ -47,6 +47,7 @@ export function holdRaw(exchange: Exchange, reply: FastifyReply): void {
   const soFar = raw.getHeaders()
   putHeaders(raw, exchange.before)
   exchange.held = holdBack(raw, exchange.run as NonNullable<Exchange['run']>)
+  if (exchange.onOver !== undefined) void exchange.held.over.then(exchange.onOver)
   putHeaders(raw, soFar)
   const { collection } = exchange
   exchange.phase = 'raw'

@@ -25,7 +25,13 @@ export interface LateIdempotency {
     reply: FastifyReply,
     coverage: Coverage,
     parts?: readonly string[],
-  ): Promise<void>
+  ): Promise<LateClaim>
+}
+
+/** A claim that was won. */
+export interface LateClaim {
+  /** Resolves once the response is no longer held back. */
+  readonly over: Promise<void>
 }
 
 /**
@@ -61,8 +67,11 @@ export function lateIdempotency(
   function claimNow(...[request, reply, coverage, parts]: Parameters<LateIdempotency['claim']>) {
     const exchange = beginExchange(request, coverage, parts && (() => parts))
     exchange.body = bodies.get(request)
-    return new Promise<void>((resolve, reject) => {
-      claim(request, reply, (error) => (error === undefined ? resolve() : reject(error)))
+    const over = new Promise<void>((resolve) => {
+      exchange.onOver = resolve
+    })
+    return new Promise<LateClaim>((resolve, reject) => {
+      claim(request, reply, (error) => (error === undefined ? resolve({ over }) : reject(error)))
     })
   }
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { ExecutionContext } from '@nestjs/common'
 import type { HandlerContext } from '@oncekey/core'
 import {
@@ -9,6 +10,7 @@ import {
   type NodeRequest,
 } from '@oncekey/node'
 import type { Coverage } from '../routes/coverage.ts'
+import { answersItself, type Handler } from '../routes/metadata.ts'
 
 interface Request extends NodeRequest {
   /** Kept by Nest where the application is created with `rawBody: true`. */
@@ -40,22 +42,20 @@ export async function claimOnExpress(
   const covered = await coverRequest(engine, req, res, covering, fail)
   if (covered === undefined) return new Promise(() => {})
   req.idempotency = covered.context
-  hideHangUp(req)
-  giveUpStopped(res, covered.held)
+  hideHangUp(req, covered.held.over)
+  if (!answersItself(context.getClass(), context.getHandler() as Handler)) {
+    giveUpStopped(res, covered.held)
+  }
 }
 
 /**
- * Nest destroys the stream of a response when its client has hung up, but not what it is piped
- * through, so that such a response would never end. What was there is through in the next turn.
+ * Nest destroys the stream of a response whose client has hung up, but not what it pipes it
+ * through, so that such a response would never end. The object-mode Transform that Nest pipes
+ * through passes on what it holds in this turn, and then gets nothing more.
  */
 function giveUpStopped(res: ServerResponse, held: HeldResponse): void {
-  let isPiped = false
-  res.on('pipe', () => {
-    isPiped = true
-    if (res.destroyed) setImmediate(() => held.abandon())
-  })
-  res.once('close', () => {
-    if (isPiped) setImmediate(() => held.abandon())
+  res.on('pipe', (source: Readable) => {
+    if (res.destroyed && source.readableObjectMode) setImmediate(() => held.abandon())
   })
 }
 

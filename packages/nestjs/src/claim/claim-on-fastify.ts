@@ -18,8 +18,8 @@ export async function claimOnFastify(adapter: HttpServer, coverages: Coverages):
   return async (context, coverage, parts) => {
     const http = context.switchToHttp()
     const request = http.getRequest<FastifyRequest>()
-    await late.claim(request, http.getResponse(), coverage, parts)
-    hideHangUp(request.raw)
+    const { over } = await late.claim(request, http.getResponse(), coverage, parts)
+    hideHangUp(request.raw, over)
   }
 }
 

@@ -8,6 +8,8 @@ export const GUARDS = '__guards__'
 export const PATH = 'path'
 export const METHOD = 'method'
 export const VERSION = '__version__'
+export const ARGUMENTS = '__routeArguments__'
+export const PASSTHROUGH = '__responsePassthrough__'
 
 const OPTIONS = 'oncekey:options'
 
@@ -54,6 +56,17 @@ export function versionsOf(type: Class, handler: Handler): readonly string[] {
   const said: unknown = Reflect.getMetadata(VERSION, handler) ?? Reflect.getMetadata(VERSION, type)
   return [said ?? []].flat().map(String)
 }
+
+/** Whether a handler sends the response itself: it has `@Res()` or `@Next()`, without passthrough. */
+export function answersItself(type: Class, handler: Handler): boolean {
+  const name = methodsOf(type).find(([, other]) => other === handler)?.[0]
+  if (name === undefined || Reflect.getMetadata(PASSTHROUGH, type, name)) return false
+  const decorated: object = Reflect.getMetadata(ARGUMENTS, type, name) ?? {}
+  return Object.keys(decorated).some((parameter) => ANSWERING.has(parameter.split(':')[0] ?? ''))
+}
+
+/** `@Res()` and `@Next()`, as Nest numbers the decorators of parameters. */
+const ANSWERING = new Set(['1', '2'])
 
 /** Any class, as Nest passes controllers around. */
 // biome-ignore lint/suspicious/noExplicitAny: of any constructor

@@ -3,13 +3,15 @@ import {
   GUARDS_METADATA,
   METHOD_METADATA,
   PATH_METADATA,
+  RESPONSE_PASSTHROUGH_METADATA,
+  ROUTE_ARGS_METADATA,
   VERSION_METADATA,
 } from '@nestjs/common/constants.js'
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
 import { memoryStore } from '@oncekey/core'
 import { IdempotencyModule, Idempotent } from '@oncekey/nestjs'
 import { describe, expect, test } from 'vitest'
-import { GUARDS, METHOD, PATH, VERSION } from '../../src/routes/metadata.ts'
+import { ARGUMENTS, GUARDS, METHOD, PASSTHROUGH, PATH, VERSION } from '../../src/routes/metadata.ts'
 import { options, platforms, upOn } from '../support/nest-app.ts'
 
 class Inherited {
@@ -149,11 +151,13 @@ test('a type that the compiler plugin of swagger found stays in the document', a
 })
 
 test('the names under which metadata is kept are those of Nest', () => {
-  expect([GUARDS, PATH, METHOD, VERSION]).toEqual([
+  expect([GUARDS, PATH, METHOD, VERSION, ARGUMENTS, PASSTHROUGH]).toEqual([
     GUARDS_METADATA,
     PATH_METADATA,
     METHOD_METADATA,
     VERSION_METADATA,
+    ROUTE_ARGS_METADATA,
+    RESPONSE_PASSTHROUGH_METADATA,
   ])
 })
 

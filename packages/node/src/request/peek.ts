@@ -39,7 +39,10 @@ export async function readBody(
       if (!(chunk instanceof Uint8Array)) break
       chunks.push(chunk)
       size += chunk.length
-      if (size > maxBytes) throw tooLarge(maxBytes)
+      if (size > maxBytes) {
+        if (!hasEnded(req)) internalsOf(res).leaveBody(res)
+        throw tooLarge(maxBytes)
+      }
     }
     if (!hasEnded(req)) return undefined
     const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
@@ -75,11 +78,14 @@ function nextReadable<Answer>(
   look: () => Answer | undefined,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const over = (): void => {
+    const stopWaiting = (): void => {
       req.off('readable', onReadable)
       req.off('error', onBroken)
       req.off('close', onBroken)
       req.off('aborted', onBroken)
+    }
+    const over = (): void => {
+      stopWaiting()
       if (!hasEnded(req)) internalsOf(res).leaveBody(res)
     }
     const onReadable = (): void => {
@@ -90,7 +96,7 @@ function nextReadable<Answer>(
         // One tick later, when the stream has noticed that it has no more listeners.
         process.nextTick(resolve, answer)
       } catch (error) {
-        over()
+        stopWaiting()
         reject(error)
       }
     }
