@@ -1,7 +1,7 @@
 import { readUpTo } from './body-bytes.ts'
 import type { FrozenRequest } from './frozen-request.ts'
 import type { ResolvedOptions } from './options.ts'
-import { type Problem, readProblem } from './problem.ts'
+import { isProblemType, type Problem, readProblem } from './problem.ts'
 import type { LossReason } from './should-retry.ts'
 import { startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
 
@@ -75,7 +75,9 @@ async function receive(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { maxResponseBytes } = options
-  const wantsStream = options.response === 'stream' && response.status < 400 && !isProblem(response)
+  // A server may give its problems any status.
+  const isProblem = isProblemType(response.headers.get('content-type'))
+  const wantsStream = options.response === 'stream' && response.status < 400 && !isProblem
   if (response.body == null) return answer(response, false)
   if (wantsStream || isEventStream(response) || announcedBytes(response) > maxResponseBytes) {
     return answer(response, true)
@@ -90,11 +92,6 @@ async function receive(
 
 function answer(response: Response, streamed: boolean, problem?: Problem): Answer {
   return { kind: 'answer', response, problem, streamed }
-}
-
-/** A server may give its problems any status. */
-function isProblem(response: Response): boolean {
-  return /^application\/problem\+json\b/i.test(response.headers.get('content-type') ?? '')
 }
 
 function isEventStream(response: Response): boolean {

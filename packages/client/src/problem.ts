@@ -13,7 +13,7 @@ export function readProblem(
 ): Problem | undefined {
   const type = contentType?.toLowerCase() ?? ''
   if (type.startsWith('application/json')) return stripesProblem(parsed(bytes))
-  if (!type.startsWith('application/problem+json')) return undefined
+  if (!isProblemType(contentType)) return undefined
   const said = parsed(bytes)
   if (said === undefined) return undefined
   const text = (name: string) => (typeof said[name] === 'string' ? said[name] : undefined)
@@ -23,6 +23,11 @@ export function readProblem(
     title: text('title'),
     retry: retry === 'same-key' || retry === 'new-key' || retry === 'never' ? retry : undefined,
   }
+}
+
+/** Whether a body of this type is a problem of RFC 9457. */
+export function isProblemType(contentType: string | null): boolean {
+  return /^application\/problem\+json\b/i.test(contentType ?? '')
 }
 
 /** `{ "error": { "code": … } }`, as Stripe and similar APIs respond; it has no advice. */

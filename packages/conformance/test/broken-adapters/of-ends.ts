@@ -44,13 +44,6 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     ],
   },
   {
-    fault: 'keeps no body where the client is gone when the handler answers',
-    steps: () => ({
-      reply: (reply, { res }) => (res.destroyed ? { ...reply, body: Buffer.alloc(0) } : reply),
-    }),
-    caughtBy: ['a client that hangs up: while its request waits'],
-  },
-  {
     fault: 'drops events',
     steps: () => ({ context: (context) => changed(context, { emit() {} }) }),
     caughtBy: [

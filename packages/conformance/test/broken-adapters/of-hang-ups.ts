@@ -46,6 +46,7 @@ export const brokenHangUps: readonly BrokenAdapter[] = [
     }),
     caughtBy: [
       'a client that hangs up: while',
+      'a client that hangs up: while its request waits',
       'a client that hangs up: before the handler refuses',
     ],
   },

@@ -21,8 +21,8 @@ export function readRequest(
     native: request,
     route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
-    // A body that was compared has come as a whole.
-    arrived: () => (fingerprint === undefined ? 'whole' : arrivedOf(raw)),
+    // Without a `fingerprint` the body was compared, so it has come as a whole.
+    ...(fingerprint && { arrived: () => arrivedOf(raw) }),
     // Only a waiting request needs the signal, which costs more than everything else here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HandlerContext } from '@oncekey/core'
+import type { HeldResponse } from '@oncekey/node'
 
 /**
  * The part of a Koa context that is read and set here. Koa's own `Context` fits, whatever an app
@@ -50,11 +51,16 @@ export function isUnanswered({ body, response }: KoaContext): boolean {
  * Makes Koa respond, whether or not the client is still there. Koa looks at the connection first:
  * if the client has hung up, Koa 2 sends nothing and Koa 3 an empty body, and neither answers an
  * error. A response that is held back is not for this connection alone, because a retry gets it on
- * another. Call it once the handler has returned.
+ * another. Call it once the handler has returned. What streams after the response is no longer held
+ * has nobody but its client, so the hang-up counts again.
  */
-export function answerWhoeverIsThere({ res, response }: KoaContext): void {
+export function answerWhoeverIsThere({ res, response }: KoaContext, held: HeldResponse): void {
+  let isOver = false
+  void held.over.then(() => {
+    isOver = true
+  })
   Object.defineProperty(response, 'writable', {
     configurable: true,
-    get: () => !res.writableEnded,
+    get: () => !res.writableEnded && !(isOver && res.destroyed),
   })
 }

@@ -94,7 +94,7 @@ async function run(
     if (held.begun) held.abandon(error as Error)
     throw error
   } finally {
-    answerWhoeverIsThere(ctx)
+    answerWhoeverIsThere(ctx, held)
   }
   // Nobody has answered, so Koa sends its 404. The key is released, because a later deploy may have
   // a route for the request.

@@ -1,4 +1,5 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { memoryStore } from '@oncekey/core'
 import { idempotency } from '@oncekey/koa'
 import Koa, { type Context } from 'koa'
@@ -29,6 +30,30 @@ for (const [name, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] as c
       })
     }
 
+    // A bug: the writer went on for ever.
+    test('is told to a writer in the background once its response streams', async () => {
+      const app = new Application()
+      const once = idempotency({
+        store: memoryStore(),
+        scope: 'dangerously-shared',
+        response: 'stream',
+      })
+      let stopped = () => {}
+      const isStopped = new Promise<void>((resolve) => {
+        stopped = resolve
+      })
+      app.use(once).use(async (ctx) => {
+        ctx.respond = false
+        ctx.res.writeHead(200)
+        void write(ctx).then(stopped)
+      })
+      const { url } = await served(app)
+      const client = begin(url)
+      await new Promise((resolve) => client.once('data', resolve))
+      client.destroy()
+      await isStopped
+    })
+
     test('frees the key of a handler that fails', async () => {
       const { post, runs } = await hungUp(Application, (ctx) => {
         if (runs() === 1) throw new Error('the handler failed')
@@ -53,12 +78,27 @@ async function hungUp(Application: typeof Koa, handler: (ctx: Context) => void) 
     handler(ctx)
   })
   const { post, url } = await served(app)
+  const client = begin(url)
+  await new Promise((resolve) => client.once('close', resolve))
+  return { post, runs: () => ran }
+}
+
+/** Writes for as long as somebody may read. */
+async function write(ctx: Context): Promise<void> {
+  await turn()
+  while (ctx.writable) {
+    ctx.res.write('tick')
+    await turn()
+  }
+}
+
+/** The connection of a client that has sent its request. */
+function begin(url: string): Socket {
   const { hostname, port } = new URL(url)
   const client = connect(Number(port), hostname)
   const body = '{"item":"violin"}'
   client.write(
     `POST / HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
-  await new Promise((resolve) => client.once('close', resolve))
-  return { post, runs: () => ran }
+  return client
 }

@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
  * it between the end of the body and the claim.
  */
 export function refuseCutOff(req: IncomingMessage): void {
-  if (req.httpVersionMajor >= 2 && req.aborted) throw brokenOff()
+  if (arrivedOf(req) === 'unknown') throw brokenOff()
 }
 
 /**

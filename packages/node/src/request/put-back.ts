@@ -14,10 +14,14 @@ export function putBack(req: IncomingMessage, bytes: Uint8Array): void {
 }
 
 function destroyUnlessGone(this: IncomingMessage, error?: Error): IncomingMessage {
-  const isByNode = (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET'
-  if (isByNode && !this.readableEnded) return this
+  if (isByNode(error) && !this.readableEnded) return this
   forget.call(this)
   return this.destroy(error)
+}
+
+/** An upstream's connection may have been reset too; Node's own error for a request is this one. */
+function isByNode(error: NodeJS.ErrnoException | undefined): boolean {
+  return error?.code === 'ECONNRESET' && error.message === 'aborted'
 }
 
 function forget(this: IncomingMessage): void {

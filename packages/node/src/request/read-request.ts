@@ -47,8 +47,8 @@ export function readRequest<Req extends NodeRequest>(
     // Only a waiting route needs the signal, and it is expensive to create.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
-    // A body that was compared has come as a whole.
-    arrived: () => (options.fingerprint === undefined ? 'whole' : arrivedOf(req)),
+    // Without a `fingerprint` the body was compared, so it has come as a whole.
+    ...(options.fingerprint && { arrived: () => arrivedOf(req) }),
     fingerprintInput: () => {
       const of = (body: RequestBody): FingerprintInput => {
         refuseCutOff(req)

@@ -47,8 +47,12 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
       throw error
     } finally {
       // Koa does not answer a client that has hung up; its retry would get an empty body.
-      const writable = { configurable: true, get: () => !ctx.res.writableEnded }
-      Object.defineProperty(ctx.response, 'writable', writable)
+      let isOver = false
+      void covered.held.over.then(() => {
+        isOver = true
+      })
+      const get = () => !ctx.res.writableEnded && !(isOver && ctx.res.destroyed)
+      Object.defineProperty(ctx.response, 'writable', { configurable: true, get })
     }
   }
 

@@ -1,23 +1,16 @@
 /**
- * Whether a request's connection was lost before its body had come. An adaptor for Node may then
- * read the part that came, or nothing, as if it were the whole body: @hono/node-server does so if
- * the app first looks at the body after the connection was lost.
+ * How much of a request has come. Only a request of Node over HTTP/1.1 says so itself. If it is not
+ * the whole, an adaptor for Node may have read the part that came, or nothing, as if it were the
+ * whole body: @hono/node-server does so if the app first looks at the body after the connection was
+ * lost.
  */
-export function isCutOff(env: unknown, signal: AbortSignal | undefined): boolean {
-  const incoming = incomingOf(env)
-  if (incoming === undefined) return signal?.aborted ?? false
-  // Node ends the body of an HTTP/2 stream that was reset, and calls it complete.
-  if (incoming.httpVersionMajor >= 2) return incoming.aborted
-  return incoming.destroyed && incoming.complete === false
-}
-
-/** How much of a request has come. Only a request of Node over HTTP/1.1 says so itself. */
 export function arrivedOf(
   env: unknown,
   signal: AbortSignal | undefined,
 ): 'whole' | 'part' | 'unknown' {
   const incoming = incomingOf(env)
   if (incoming === undefined) return signal?.aborted ? 'unknown' : 'whole'
+  // Node ends the body of an HTTP/2 stream that was reset, and calls it complete.
   if (incoming.httpVersionMajor >= 2) return incoming.aborted ? 'unknown' : 'whole'
   return incoming.destroyed && incoming.complete === false ? 'part' : 'whole'
 }

@@ -1,6 +1,6 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
-import { arrivedOf, brokenOff, isCutOff } from './cut-off.ts'
+import { arrivedOf, brokenOff } from './cut-off.ts'
 
 /** What the adapter knows about a request beyond what the `Request` itself says. */
 export interface RequestReading {
@@ -45,13 +45,13 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     ...(reading.route && { route: reading.route }),
     signal,
     header: (name) => linesOf(headers, name),
-    // A body that was compared has come as a whole.
-    arrived: () => (reading.chosen === undefined ? 'whole' : arrivedOf(reading.env, signal)),
+    // Without a `fingerprint` the body was compared, so it has come as a whole.
+    ...(reading.chosen && { arrived: () => arrivedOf(reading.env, signal) }),
     async fingerprintInput() {
       body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
       const contentType = headers.get('content-type') ?? undefined
       const input = { method, target, contentType, body: await body }
-      if (isCutOff(reading.env, signal)) throw brokenOff()
+      if (arrivedOf(reading.env, signal) !== 'whole') throw brokenOff()
       return input
     },
     rawBody,
