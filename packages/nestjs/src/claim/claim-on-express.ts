@@ -43,19 +43,21 @@ export async function claimOnExpress(
   if (covered === undefined) return new Promise(() => {})
   req.idempotency = covered.context
   hideHangUp(req, covered.held.over)
-  if (!answersItself(context.getClass(), context.getHandler() as Handler)) {
-    giveUpStopped(res, covered.held)
-  }
+  giveUpStopped(res, covered.held, () =>
+    answersItself(context.getClass(), context.getHandler() as Handler),
+  )
 }
 
 /**
  * Nest destroys the stream of a response whose client has hung up, but not what it pipes it
  * through, so that such a response would never end. The object-mode Transform that Nest pipes
- * through passes on what it holds in this turn, and then gets nothing more.
+ * through passes on what it holds in this turn, and then gets nothing more. What a handler pipes
+ * that sends the response itself (`isOwn`) goes on to its end.
  */
-function giveUpStopped(res: ServerResponse, held: HeldResponse): void {
+function giveUpStopped(res: ServerResponse, held: HeldResponse, isOwn: () => boolean): void {
   res.on('pipe', (source: Readable) => {
-    if (res.destroyed && source.readableObjectMode) setImmediate(() => held.abandon())
+    if (!res.destroyed || !source.readableObjectMode || isOwn()) return
+    setImmediate(() => held.abandon())
   })
 }
 
