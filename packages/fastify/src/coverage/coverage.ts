@@ -1,4 +1,10 @@
-import { checkScopeOption, createEngine, drainEngines, type Engine, OptionsError } from '@oncekey/core'
+import {
+  checkScopeOption,
+  createEngine,
+  drainEngines,
+  type Engine,
+  OptionsError,
+} from '@oncekey/core'
 import type { RouteOptions } from 'fastify'
 import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
 

@@ -1,4 +1,10 @@
-import { checkScopeOption, createEngine, drainEngines, type Engine, OptionsError } from '@oncekey/core'
+import {
+  checkScopeOption,
+  createEngine,
+  drainEngines,
+  type Engine,
+  OptionsError,
+} from '@oncekey/core'
 import { type Class, decoratedOptions, type Handler } from './metadata.ts'
 import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
 

@@ -1,4 +1,10 @@
-import { type Claim, createInsistence, NOT_GIVEN_BACK, type Tries, warnOfFailure } from '@oncekey/core'
+import {
+  type Claim,
+  createInsistence,
+  NOT_GIVEN_BACK,
+  type Tries,
+  warnOfFailure,
+} from '@oncekey/core'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
