@@ -145,7 +145,7 @@ export {
 } from './contracts/subscription-record.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './contracts/when-unknown.ts'
 export { NOT_ENDED, NOT_GIVEN_BACK } from './contracts/when-unknown.ts'
-export { drainEngines } from './engine/drain.ts'
+export { type Draining, drainEngines } from './engine/drain.ts'
 export { createEngine, type Engine } from './engine/engine.ts'
 export type { HandlerContext } from './engine/handler-context.ts'
 export type { Begun, HandlerRun } from './engine/handler-run.ts'

@@ -2,7 +2,19 @@ import type { Store } from '../contracts/store.ts'
 import { milliseconds } from '../options/check-option.ts'
 import { warnOfFailure } from '../telemetry/channels.ts'
 import { endsWithin } from '../time/durations.ts'
-import type { Engine } from './engine.ts'
+
+/** What {@link drainEngines} needs of an engine, whatever its transaction is. */
+export interface Draining {
+  readonly options: { readonly store: Pick<Store, 'settle'> }
+  /**
+   * The engine's own part of `drain`: stops claiming keys and waits until open claims and attempts
+   * have ended, at most `withinMs`. {@link drainEngines} does it for several engines and asks each
+   * of their stores once.
+   */
+  drainRequests(withinMs: number): Promise<void>
+  /** How many claims and attempts are open. */
+  readonly openRequests: number
+}
 
 /**
  * Drains engines that serve one application, as `Engine.drain` drains one. Several engines may
@@ -20,11 +32,6 @@ export async function drainEngines(
   const stores = new Set(engines.map(({ options }) => options.store))
   const unsent = await Promise.all([...stores].map((store) => unsentEnds(store, withinMs)))
   return sum(engines.map(({ openRequests }) => openRequests)) + sum(unsent)
-}
-
-/** An engine of any transaction type. */
-type Draining = Pick<Engine<unknown>, 'drainRequests' | 'openRequests'> & {
-  readonly options: { readonly store: Pick<Store, 'settle'> }
 }
 
 /** How many ends a store has still to send. A store that does not say so in time counts as one. */

@@ -11,7 +11,7 @@ import { isTraceparent } from '../telemetry/trace-context.ts'
 import { requestTrace } from '../telemetry/traces.ts'
 import type { WatchedRequest } from '../telemetry/watched-request.ts'
 import { problemAnswer, replayAnswer, storeFailure } from './answer.ts'
-import { drainEngines } from './drain.ts'
+import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
 import { claimOf, type Question } from './question.ts'
@@ -34,7 +34,7 @@ import { watchDecision, watchKey, watchRequest } from './watch-request.ts'
  * The flow of a request, shared by every adapter. It has two phases: `begin`, and then the run's
  * `complete`, `passThrough` or `abandon`.
  */
-export interface Engine<Tx> {
+export interface Engine<Tx> extends Draining {
   readonly options: ResolvedOptions<Tx>
   /** Whether requests with this method are covered. The adapter passes all others on untouched. */
   covers(method: string): boolean
@@ -51,14 +51,6 @@ export interface Engine<Tx> {
    * (default 30_000). Returns how many are still open.
    */
   drain(options?: { readonly deadlineMs?: number }): Promise<number>
-  /**
-   * The engine's own part of `drain`: stops claiming keys and waits until open claims and attempts
-   * have ended, at most `withinMs`. {@link drainEngines} does it for several engines and asks each
-   * of their stores once.
-   */
-  drainRequests(withinMs: number): Promise<void>
-  /** How many claims and attempts are open. */
-  readonly openRequests: number
 }
 
 /** Creates an engine and validates its options. Throws `OptionsError`. */
