@@ -5,7 +5,9 @@ import { db, report } from './report.ts'
 const jobs = ['replica 1', 'replica 2'].map(
   (name) =>
     new Cron('*/2 * * * * *', async () => {
-      const scheduledFor = new Date(Math.floor(Date.now() / 2_000) * 2_000)
+      // The nearest slot: a timer may fire a millisecond early, which `floor` would take for the
+      // slot before, and this one would be skipped. A delay of up to half a slot is right too.
+      const scheduledFor = new Date(Math.round(Date.now() / 2_000) * 2_000)
       const { value, replayed } = await report(scheduledFor, name)
       const at = scheduledFor.toISOString()
       console.log(

@@ -36,7 +36,7 @@ export function forHttpApi(handler: Handler) {
 export function forRestApi(handler: Handler) {
   return async (event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> => {
     const { path, multiValueHeaders, multiValueQueryStringParameters, requestContext } = event
-    const url = new URL(path, `https://${requestContext.domainName}`)
+    const url = new URL(`https://${requestContext.domainName}${path}`)
     for (const [name, values] of Object.entries(multiValueQueryStringParameters ?? {})) {
       for (const value of values ?? []) url.searchParams.append(name, value)
     }

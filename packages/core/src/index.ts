@@ -145,6 +145,7 @@ export {
 } from './contracts/subscription-record.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './contracts/when-unknown.ts'
 export { NOT_ENDED, NOT_GIVEN_BACK } from './contracts/when-unknown.ts'
+export { type Draining, drainEngines } from './engine/drain.ts'
 export { createEngine, type Engine } from './engine/engine.ts'
 export type { HandlerContext } from './engine/handler-context.ts'
 export type { Begun, HandlerRun } from './engine/handler-run.ts'
@@ -212,5 +213,5 @@ export {
   wholeMs,
   within,
 } from './time/durations.ts'
-export { createInsistence, type Insist, type Insisting } from './time/insist.ts'
+export { createInsistence, type Insist, type Insisting, type Tries } from './time/insist.ts'
 export { completionForLater, ENDS_SENT_FOR_MS, LATE_ENDS } from './time/late-ends.ts'

@@ -1,5 +1,7 @@
+import { memoryStore } from '@oncekey/core'
 import { expect, test } from 'vitest'
-import { coveredApp, post, until } from './app.ts'
+import idempotency from '../src/index.ts'
+import { bareApp, coveredApp, post, until } from './app.ts'
 
 test('close() lets running handlers finish and be stored, and claims nothing more', async () => {
   const { app, store } = await coveredApp({ server: { forceCloseConnections: 'idle' } })
@@ -43,4 +45,15 @@ test('close() waits for handlers whose clients have gone, even longer than plugi
   await expect(first).rejects.toThrow()
   await app.close()
   expect(store.data.get('row')).toBe(1)
+})
+
+// A bug: each route with options of its own counted it again.
+test('drain() counts what the store has still to send once', async () => {
+  const store = { ...memoryStore(), settle: async () => 1 }
+  const covered = idempotency.with({ store, scope: () => 'ana' })
+  const app = bareApp()
+  await app.register(covered)
+  app.post('/x', { config: { idempotency: { required: false } } }, async () => 'x')
+  await app.ready()
+  expect(await covered.drain()).toBe(1)
 })

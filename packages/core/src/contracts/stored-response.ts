@@ -52,10 +52,13 @@ export function faultOfHead(given: unknown): string | undefined {
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
     return '`status` is a whole number from 200 to 599'
   }
-  if (!Array.isArray(headers)) return '`headers` is a list of [name, value]'
+  if (!Array.isArray(headers) || !headers.every(Array.isArray)) {
+    return '`headers` is a list of [name, value]'
+  }
   for (const line of headers) {
     if (!isHeaderChange(line)) {
-      return `no line of \`headers\` is one that cannot be sent, such as ${JSON.stringify(line)}`
+      // Without its value, which may be a cookie or a token.
+      return `every line of \`headers\` can be sent; ${JSON.stringify(line[0])} cannot`
     }
   }
   return undefined

@@ -2,7 +2,7 @@ import type { Attempt, Claim } from '../contracts/store.ts'
 import type { WhenUnknown } from '../contracts/when-unknown.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
 import { withinTime } from '../options/call-option.ts'
-import { isPromise, milliseconds } from '../options/check-option.ts'
+import { isPromise } from '../options/check-option.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
 import { factsOf } from '../request/route.ts'
@@ -11,6 +11,7 @@ import { isTraceparent } from '../telemetry/trace-context.ts'
 import { requestTrace } from '../telemetry/traces.ts'
 import type { WatchedRequest } from '../telemetry/watched-request.ts'
 import { problemAnswer, replayAnswer, storeFailure } from './answer.ts'
+import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
 import { claimOf, type Question } from './question.ts'
@@ -33,7 +34,7 @@ import { watchDecision, watchKey, watchRequest } from './watch-request.ts'
  * The flow of a request, shared by every adapter. It has two phases: `begin`, and then the run's
  * `complete`, `passThrough` or `abandon`.
  */
-export interface Engine<Tx> {
+export interface Engine<Tx> extends Draining {
   readonly options: ResolvedOptions<Tx>
   /** Whether requests with this method are covered. The adapter passes all others on untouched. */
   covers(method: string): boolean
@@ -248,16 +249,21 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     return problemAnswer(resolved, code, detail, retryAfterMs === undefined ? {} : { retryAfterMs })
   }
 
-  async function drain({ deadlineMs = 30_000 } = {}): Promise<number> {
-    milliseconds('deadlineMs', deadlineMs, 0)
-    draining = true
-    const until = performance.now() + deadlineMs
-    await active.none(deadlineMs)
-    const withinMs = Math.max(0, until - performance.now())
-    return active.count + ((await store.settle?.({ withinMs })) ?? 0)
+  const engine: Engine<Tx> = {
+    options: resolved,
+    covers: (method) => resolved.methods.has(method),
+    begin,
+    ask,
+    drain: (options) => drainEngines([engine], options),
+    async drainRequests(withinMs) {
+      draining = true
+      await active.none(withinMs)
+    },
+    get openRequests() {
+      return active.count
+    },
   }
-
-  return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }
+  return engine
 }
 
 type Find = Extract<WhenUnknown, (...args: never[]) => unknown>

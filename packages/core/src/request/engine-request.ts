@@ -28,7 +28,8 @@ export interface EngineRequest {
   rawBody?(): RequestBody | Promise<RequestBody>
   /**
    * How much of the request has come by now: `part` if the connection was lost before its end,
-   * `unknown` if the client has gone and nobody can tell. A refusal of a part is not kept. @default
+   * `unknown` if the client has gone and nobody can tell. A refusal of a part is not kept.
+   * `unknown` is treated as `part` in transaction mode, and as `whole` in lease mode. @default
    * `whole`
    */
   arrived?(): 'whole' | 'part' | 'unknown'

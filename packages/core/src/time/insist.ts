@@ -1,12 +1,13 @@
+import { deferred } from './deferred.ts'
 import { callLater, endsWithin, type Later } from './durations.ts'
 
 /** How to do work that must not be lost while a server is away. */
 export interface Insisting<Work> {
   /**
-   * Does some of the work and returns the ids of the work that is done. The rest is tried again; if
+   * Tries the works in their order, one of them at least. What is not done is tried again; if
    * `attempt` rejects, all of it is.
    */
-  readonly attempt: (works: ReadonlyMap<string, Work>) => Promise<Iterable<string>>
+  readonly attempt: (works: ReadonlyMap<string, Work>) => Promise<Tries>
   /** Whether an error means that no attempt can succeed any more. All work is then given up. */
   readonly isHopeless: (error: unknown) => boolean
   /** How many pieces of work one attempt gets at most. */
@@ -17,21 +18,28 @@ export interface Insisting<Work> {
   readonly gaveUp: (work: Work) => void
 }
 
+/** What an attempt did, by the ids of the works. */
+export interface Tries {
+  readonly done: Iterable<string>
+  /** Work that the attempt did not get to. Who waits for a try of it keeps waiting. @default none */
+  readonly untried?: Iterable<string>
+}
+
 /** Does work until it is done. No call rejects. */
 export interface Insist<Work> {
   /**
    * Takes work under its id, and tries it until it is done or `forMs` have passed. Resolves after
-   * the first try.
+   * the first try. It replaces work with the same id: who waits for a try of that gets one of this.
    */
   (id: string, work: Work, forMs: number): Promise<void>
   /**
-   * Tries the work with this id now, instead of after the pause. Resolves after that try, and at
-   * once if there is no such work.
+   * Tries the work with this id now, instead of after the pause. Resolves after that try;
+   * `undefined` if there is no such work.
    */
-  tried(id: string): Promise<void>
+  tried(id: string): Promise<void> | undefined
   /**
    * Tries everything now, and waits until nothing is open, at most `withinMs`. Resolves to how much
-   * is still open. While it waits, the process stays alive.
+   * is still open. While it waits, the process stays alive and pauses are a second at most.
    */
   settled(withinMs: number): Promise<number>
 }
@@ -45,7 +53,10 @@ export interface Insist<Work> {
  * @example
  * ```ts
  * const insist = createInsistence<string>({
- *   attempt: async (names) => { await forget([...names.values()]); return names.keys() },
+ *   attempt: async (names) => {
+ *     await forget([...names.values()])
+ *     return { done: names.keys() }
+ *   },
  *   isHopeless: () => false,
  *   mostAtOnce: 64,
  *   gaveUp: (name) => console.warn(`${name} is not forgotten`),
@@ -60,23 +71,25 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
   const urgent = new Set<string>()
   const idle = new Set<() => void>()
   let isTrying = false
+  /** Whether somebody asked for a round while one was under way. */
+  let isHurried = false
   let waiting: Later | undefined
   let pauseMs = FIRST_PAUSE_MS
 
   function insist(id: string, work: Work, forMs: number): Promise<void> {
     return new Promise((resolve) => {
       const before = open.get(id)
-      if (before !== undefined) answer(before)
       const [oldest] = open
-      if (open.size >= mostOpen && oldest !== undefined) giveUp(...oldest)
-      open.set(id, { work, until: performance.now() + forMs, tried: [resolve] })
+      if (before === undefined && open.size >= mostOpen && oldest !== undefined) giveUp(...oldest)
+      const tried = [...(before?.tried ?? []), resolve]
+      open.set(id, { work, until: performance.now() + forMs, tried })
       if (!isTrying && waiting === undefined) void round()
     })
   }
 
-  function tried(id: string): Promise<void> {
+  function tried(id: string): Promise<void> | undefined {
     const each = open.get(id)
-    if (each === undefined) return Promise.resolve()
+    if (each === undefined) return undefined
     return new Promise((resolve) => {
       each.tried.push(resolve)
       urgent.add(id)
@@ -86,11 +99,11 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
 
   async function settled(withinMs: number): Promise<number> {
     if (open.size === 0) return 0
-    const done = new Promise<void>((resolve) => {
-      idle.add(resolve)
-    })
+    const { promise, resolve } = deferred<void>()
+    idle.add(resolve)
     hurry()
-    await endsWithin(done, withinMs)
+    await endsWithin(promise, withinMs)
+    idle.delete(resolve)
     return open.size
   }
 
@@ -99,63 +112,76 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     pauseMs = FIRST_PAUSE_MS
     waiting?.cancel()
     waiting = undefined
-    if (!isTrying) void round()
+    if (isTrying) isHurried = true
+    else void round()
   }
 
   async function round(): Promise<void> {
     isTrying = true
-    const ids = new Set([...urgent, ...open.keys()])
-    urgent.clear()
-    const entries: [string, Open<Work>][] = []
-    for (const id of ids) {
-      const each = open.get(id)
-      if (each !== undefined && entries.length < mostAtOnce) entries.push([id, each])
+    const wasUrgent = new Set(urgent)
+    const taken = new Map<string, Open<Work>>()
+    for (const ids of [urgent, open.keys()]) {
+      for (const id of ids) {
+        if (taken.size === mostAtOnce) break
+        const each = open.get(id)
+        if (each !== undefined) taken.set(id, each)
+      }
     }
-    const works = new Map(entries.map(([id, { work }]) => [id, work]))
-    let done: Iterable<string> = []
+    const entries = [...taken]
+    for (const [id] of entries) urgent.delete(id)
+    let tries: Tries = NONE_DONE
     let hasFailed = false
     try {
-      done = await attempt(works)
+      tries = await attempt(new Map(entries.map(([id, { work }]) => [id, work])))
     } catch (error) {
       hasFailed = true
       if (isHopeless(error)) for (const entry of [...open]) giveUp(...entry)
     }
-    for (const id of done) {
-      const each = open.get(id)
-      open.delete(id)
-      if (each !== undefined) answer(each)
-    }
+    const done = new Set(tries.done)
+    const untried = new Set(tries.untried)
     for (const [id, each] of entries) {
-      if (open.get(id) !== each) continue
-      open.delete(id)
-      // Goes to the back, so that work that can be done does not wait for work that cannot.
-      if (performance.now() < each.until) open.set(id, each)
-      else gaveUp(each.work)
-      answer(each)
+      const isReplaced = open.get(id) !== each
+      if (!isReplaced && done.has(id)) close(id, each)
+      else if (!isReplaced && performance.now() >= each.until) giveUp(id, each)
+      else if (isReplaced || untried.has(id)) {
+        if (wasUrgent.has(id) && open.has(id)) urgent.add(id)
+      } else {
+        // Goes to the back, so that work that can be done does not wait for work that cannot.
+        open.delete(id)
+        open.set(id, each)
+        answer(each)
+      }
     }
     isTrying = false
-    next(hasFailed || entries.some(([id]) => open.has(id)))
+    next(hasFailed || entries.some(([id, each]) => open.get(id) === each))
   }
 
   function next(pauses: boolean): void {
+    const isAtOnce = !pauses || urgent.size > 0 || isHurried
+    isHurried = false
     if (open.size === 0) {
       pauseMs = FIRST_PAUSE_MS
       for (const resolve of idle) resolve()
       idle.clear()
       return
     }
-    if (!pauses || urgent.size > 0) return void round()
+    if (isAtOnce) return void round()
     waiting = callLater(() => {
       waiting = undefined
       void round()
     }, pauseMs)
     waiting.unref()
-    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+    pauseMs = Math.min(pauseMs * 2, idle.size > 0 ? LONGEST_PAUSE_WAITED_FOR_MS : LONGEST_PAUSE_MS)
   }
 
   function giveUp(id: string, each: Open<Work>): void {
-    open.delete(id)
     gaveUp(each.work)
+    close(id, each)
+  }
+
+  function close(id: string, each: Open<Work>): void {
+    open.delete(id)
+    urgent.delete(id)
     answer(each)
   }
 
@@ -177,5 +203,8 @@ interface Open<Work> {
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
+/** While somebody waits, usually a process that is about to exit. */
+const LONGEST_PAUSE_WAITED_FOR_MS = 1_000
+const NONE_DONE: Tries = { done: [] }
 /** The default of `mostOpen`. */
 export const MOST_OPEN = 10_000

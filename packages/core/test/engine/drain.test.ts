@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Decision } from '../../src/contracts/store.ts'
+import { drainEngines } from '../../src/engine/drain.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import type { HandlerRun } from '../../src/engine/handler-run.ts'
 import { once } from '../../src/engine/once.ts'
@@ -167,6 +168,68 @@ describe('drain()', () => {
       message: expect.stringMatching(/^deadlineMs must be .* not Infinity\.$/),
     })
     await (await running(engine)).abandon()
+  })
+
+  describe('of a store that has ends to send', () => {
+    test('returns how many it could not send', async () => {
+      const store = { ...storeThat(), settle: async () => 2 }
+      const engine = createEngine({ store })
+      expect(await engine.drain()).toBe(2)
+    })
+
+    // A bug: the engine waited for it without end.
+    test('counts it as one if it does not answer in time', async () => {
+      const store = { ...storeThat(), settle: () => new Promise<number>(() => {}) }
+      expect(await createEngine({ store }).drain({ deadlineMs: 1 })).toBe(1)
+    })
+
+    // A bug: drain() rejected, and the process that waited for it to exit did not.
+    test.each<[string, () => Promise<number>]>([
+      ['rejects', async () => Promise.reject(new Error('gone'))],
+      [
+        'throws',
+        () => {
+          throw new Error('gone')
+        },
+      ],
+    ])('counts it as one if it %s', async (_, settle) => {
+      expect(await createEngine({ store: { ...storeThat(), settle } }).drain()).toBe(1)
+    })
+
+    // A bug: the runs were counted before the store had answered.
+    test('does not count a run that ends meanwhile', async () => {
+      const settling = deferred<number>()
+      const asked = deferred<void>()
+      const settle = () => {
+        asked.resolve()
+        return settling.promise
+      }
+      const engine = createEngine({ store: { ...storeThat(), settle } })
+      const run = await running(engine)
+      const drained = engine.drain({ deadlineMs: 50 })
+      await asked.promise
+      await run.abandon()
+      settling.resolve(0)
+      expect(await drained).toBe(0)
+    })
+
+    // A bug: three engines of one application said that three ends were not sent.
+    test('asks it once for all engines that share it', async () => {
+      let asked = 0
+      const settle = async () => {
+        asked += 1
+        return 1
+      }
+      const shared = { ...storeThat(), settle }
+      const other = { ...storeThat(), settle: async () => 1 }
+      const engines = [shared, shared, shared, other].map((store) => createEngine({ store }))
+      await running(engines[1] as (typeof engines)[0])
+      expect(await drainEngines(engines, { deadlineMs: 1 })).toBe(3)
+      expect(asked).toBe(1)
+      for (const engine of engines) {
+        expect(await engine.begin(post('k-2'))).toMatchObject({ code: 'draining' })
+      }
+    })
   })
 
   test('of once() lets a running function finish and throws draining to later calls', async () => {

@@ -17,7 +17,7 @@ describe('work that is insisted on', () => {
         tried.push([...works.keys()])
         const outcome = outcomes.shift() ?? [...works.keys()]
         if (outcome instanceof Error) throw outcome
-        return outcome
+        return { done: outcome }
       },
       isHopeless: (error) => error instanceof Error && error.message === 'ended',
       mostAtOnce,
@@ -100,7 +100,88 @@ describe('work that is insisted on', () => {
     await vi.advanceTimersByTimeAsync(0)
     await insist.tried('b')
     expect(tried.slice(0, 2)).toEqual([['a'], ['b']])
-    await insist.tried('unknown')
+    expect(insist.tried('unknown')).toBeUndefined()
+  })
+
+  // Bugs: who waited for a try of work that the attempt had not got to was told that there had been
+  // one, and work that somebody waited for lost its turn if the round had no room for it.
+  test.each([
+    ['one after the other', 10],
+    ['one at once', 1],
+  ])('is tried before who waits for it is told so, %s', async (_, mostAtOnce) => {
+    const sent: string[] = []
+    const insist = createInsistence<string>({
+      async attempt(works) {
+        const [first = '', ...untried] = works.keys()
+        sent.push(first)
+        await Promise.resolve()
+        return { done: [], untried }
+      },
+      isHopeless: () => false,
+      mostAtOnce,
+      gaveUp: () => {},
+    })
+    const ids = ['a', 'b', 'c', 'd']
+    for (const id of ids) void insist(id, id, 60_000)
+    await vi.advanceTimersByTimeAsync(0)
+    sent.length = 0
+    await Promise.all(
+      ['c', 'b', 'd'].map(async (id) => {
+        await insist.tried(id)
+        expect(sent).toContain(id)
+      }),
+    )
+    expect(sent.slice(0, 3)).toEqual(['c', 'b', 'd'])
+  })
+
+  // Bugs: work that replaced other work while that was tried counted as done with it, and who
+  // waited for a try was told of one before it.
+  test('is tried also if it came in place of work that was being tried', async () => {
+    const sent: string[] = []
+    const replies: (() => void)[] = []
+    const insist = createInsistence<string>({
+      async attempt(works) {
+        sent.push(...works.values())
+        await new Promise<void>((resolve) => replies.push(resolve))
+        return { done: works.keys() }
+      },
+      isHopeless: () => false,
+      mostAtOnce: 10,
+      gaveUp: () => {},
+    })
+    void insist('a', 'first', 60_000)
+    const told: string[][] = []
+    const tried = insist.tried('a')?.then(() => told.push([...sent]))
+    void insist('a', 'second', 60_000)
+    replies.shift()?.()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(sent).toEqual(['first', 'second'])
+    expect(told).toEqual([])
+    replies.shift()?.()
+    await tried
+    expect(told).toEqual([['first', 'second']])
+    expect(await insist.settled(1_000)).toBe(0)
+  })
+
+  test('gives up nothing when it comes in place of other work', async () => {
+    const { givenUp, insist } = insistence([new Error('away')])
+    for (let n = 0; n < 10_000; n += 1) void insist(`${n}`, `${n}`, 60_000)
+    void insist('9999', 'again', 60_000)
+    expect(givenUp).toEqual([])
+    await vi.advanceTimersByTimeAsync(600_000)
+  })
+
+  // A bug: after the round that was under way came the pause, which grew to 5 s.
+  test('is tried without a pause, and then every second at least, while somebody waits', async () => {
+    const { tried, insist } = insistence(Array.from({ length: 20 }, () => new Error('away')))
+    void insist('a', 'a', 60_000)
+    const settled = insist.settled(10_000)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(tried).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await settled).toBe(1)
+    // At 0, 0, 100, 300, 700, 1500 ms, and from then on every second.
+    expect(tried).toHaveLength(14)
   })
 
   test('is waited for until it is done, or as long as the caller has time', async () => {

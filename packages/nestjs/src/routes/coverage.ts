@@ -1,4 +1,10 @@
-import { checkScopeOption, createEngine, type Engine, OptionsError } from '@oncekey/core'
+import {
+  checkScopeOption,
+  createEngine,
+  drainEngines,
+  type Engine,
+  OptionsError,
+} from '@oncekey/core'
 import { type Class, decoratedOptions, type Handler } from './metadata.ts'
 import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
 
@@ -53,10 +59,11 @@ export function coverages(options: IdempotencyOptions): Coverages {
     }
   }
 
-  async function drain(limit?: { readonly deadlineMs?: number }): Promise<number> {
-    const left = await Promise.all(all.map(({ engine }) => engine.drain(limit)))
-    return left.reduce((sum, count) => sum + count, 0)
-  }
+  const drain: Engine<unknown>['drain'] = (limit) =>
+    drainEngines(
+      all.map(({ engine }) => engine),
+      limit,
+    )
 
   return { of, all: () => all, drain }
 }

@@ -3,6 +3,7 @@ import {
   createInsistence,
   endsWithin,
   NOT_GIVEN_BACK,
+  type Tries,
   warnOfFailure,
 } from '@oncekey/core'
 import type { ScriptRunner } from '../client/run-script.ts'
@@ -34,7 +35,8 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
   function undo({ token, leaseMs }: Claim, keys: RecordKeys): void {
     const question = { keys, token, leaseMs, keyRetentionMs }
     const again = () => insist(token, question, Math.max(leaseMs, LEAST_MS))
-    const first = scripts.runInOrder(giveBackScript, question).catch(again)
+    // The insistence counts its own tries: waiting for them here would count a claim twice.
+    const first = scripts.runInOrder(giveBackScript, question).catch(() => void again())
     underWay.add(first)
     void first.then(() => underWay.delete(first))
   }
@@ -42,16 +44,17 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
   async function settled(withinMs: number): Promise<number> {
     const until = performance.now() + withinMs
     await endsWithin(Promise.all(underWay), withinMs)
-    return underWay.size + (await insist.settled(Math.max(0, until - performance.now())))
+    const insistedOn = await insist.settled(Math.max(0, until - performance.now()))
+    return underWay.size + insistedOn
   }
 
   return Object.assign(undo, { settled })
 
-  async function giveBack(all: ReadonlyMap<string, GiveBackQuestion>): Promise<string[]> {
+  async function giveBack(all: ReadonlyMap<string, GiveBackQuestion>): Promise<Tries> {
     const ends = await Promise.allSettled(
       [...all.values()].map((question) => scripts.run(giveBackScript, question)),
     )
-    return [...all.keys()].filter((_, index) => ends[index]?.status === 'fulfilled')
+    return { done: [...all.keys()].filter((_, index) => ends[index]?.status === 'fulfilled') }
   }
 }
 

@@ -4,6 +4,7 @@ import {
   endsWithin,
   LATE_ENDS,
   NOT_ENDED,
+  type Tries,
   warnOfFailure,
 } from '@oncekey/core'
 
@@ -19,10 +20,10 @@ export interface LateEnds {
   insist(id: string, send: () => Promise<unknown>): void
   /**
    * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
-   * command may take. A claim that came before it would find the lease over and run the handler
-   * again.
+   * command may take; otherwise `undefined`, which costs a claim nothing. A claim that came before
+   * the end would find the lease over and run the handler again.
    */
-  tried(id: string): Promise<void>
+  tried(id: string): Promise<unknown> | undefined
   /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
   settled(withinMs: number): Promise<number>
 }
@@ -35,14 +36,17 @@ export function lateEnds(commandTimeoutMs: number): LateEnds {
     gaveUp: () => warnOfFailure('redis-end', NOT_ENDED),
   })
 
-  async function endAll(ends: ReadonlyMap<string, () => Promise<unknown>>): Promise<string[]> {
+  async function endAll(ends: ReadonlyMap<string, () => Promise<unknown>>): Promise<Tries> {
     const sent = await Promise.allSettled([...ends.values()].map((send) => send()))
-    return [...ends.keys()].filter((_, index) => sent[index]?.status === 'fulfilled')
+    return { done: [...ends.keys()].filter((_, index) => sent[index]?.status === 'fulfilled') }
   }
 
   return {
     insist: (id, send) => void insist(id, send, ENDS_SENT_FOR_MS),
-    tried: async (id) => void (await endsWithin(insist.tried(id), commandTimeoutMs)),
+    tried(id) {
+      const trying = insist.tried(id)
+      return trying && endsWithin(trying, commandTimeoutMs)
+    },
     settled: insist.settled,
   }
 }

@@ -58,7 +58,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
     const keys = recordKeys(claim)
-    await late.tried(keys.id)
+    const lateEnd = late.tried(keys.id)
+    if (lateEnd !== undefined) await lateEnd
     if (claim.waitMs > 0) return beginOrWait(claim, keys)
     const askedAt = performance.now()
     return decisionOf(await ask(claim, keys, false), claim, keys, askedAt)

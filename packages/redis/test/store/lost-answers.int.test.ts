@@ -71,6 +71,24 @@ describe.each([
     }
   })
 
+  // A bug: it counted twice while it was tried for the second time.
+  test('and cannot give a claim back counts it once', async () => {
+    const store = redisStore({ client, commandTimeoutMs: 100 })
+    await run(store, claimOf())
+    const claim = claimOf()
+    const lost = proxy.dropAfter(claim.token)
+    const begun = errorOf(store.begin(claim))
+    await lost
+    proxy.refuse()
+    proxy.cut()
+    await begun
+    const counts = new Set<number | undefined>()
+    for (let n = 0; n < 40; n++) counts.add(await store.settle?.({ withinMs: 20 }))
+    expect([...counts]).toEqual([1])
+    await proxy.accept()
+    expect(await store.settle?.({ withinMs: 30_000 })).toBe(0)
+  })
+
   test('and loses the answer to a completion has stored it once, with its events', async () => {
     const store = redisStore({ client })
     const [claim, event] = [claimOf(), eventOf()]

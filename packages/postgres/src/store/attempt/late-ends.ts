@@ -4,6 +4,7 @@ import {
   endsWithin,
   LATE_ENDS,
   NOT_ENDED,
+  type Tries,
   warnOfFailure,
 } from '@oncekey/core'
 import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
@@ -26,10 +27,10 @@ export interface LateEnds {
   insist(id: string, statement: Statement): void
   /**
    * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
-   * claim may take. A claim that came before it would find the lease over and run the handler
-   * again.
+   * claim may take; otherwise `undefined`, which costs a claim nothing. A claim that came before
+   * the end would find the lease over and run the handler again.
    */
-  tried(id: string): Promise<void>
+  tried(id: string): Promise<unknown> | undefined
   /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
   settled(withinMs: number): Promise<number>
 }
@@ -49,23 +50,27 @@ export function lateEnds({
   })
 
   /** One after the other, on whatever connection is free. Stops at the first without answer. */
-  async function endAll(statements: ReadonlyMap<string, Statement>): Promise<string[]> {
+  async function endAll(statements: ReadonlyMap<string, Statement>): Promise<Tries> {
+    const ids = [...statements.keys()]
     const done: string[] = []
-    for (const [id, statement] of statements) {
+    for (const [index, [id, statement]] of [...statements].entries()) {
       try {
         await whenSerialized(() => client.query(statement, { timeoutMs }))
       } catch (error) {
         if (isPoolEnded(error)) throw error
-        if (isTemporary(error)) return done
+        if (isTemporary(error)) return { done, untried: ids.slice(index + 1) }
       }
       done.push(id)
     }
-    return done
+    return { done }
   }
 
   return {
     insist: (id, statement) => void insist(id, statement, ENDS_SENT_FOR_MS),
-    tried: async (id) => void (await endsWithin(insist.tried(id), timeoutMs)),
+    tried(id) {
+      const trying = insist.tried(id)
+      return trying && endsWithin(trying, timeoutMs)
+    },
     settled: insist.settled,
   }
 }

@@ -13,7 +13,8 @@ import { leasedAttempt } from './leased-attempt.ts'
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
-  await store.lateEnds.tried(key.id)
+  const late = store.lateEnds.tried(key.id)
+  if (late !== undefined) await late
   if (claim.waitMs <= 0) return decided(store, claim, key, await askLease(store, claim, key))
 
   const patience = patienceOf(claim)

@@ -1,4 +1,10 @@
-import { type Claim, createInsistence, NOT_GIVEN_BACK, warnOfFailure } from '@oncekey/core'
+import {
+  type Claim,
+  createInsistence,
+  NOT_GIVEN_BACK,
+  type Tries,
+  warnOfFailure,
+} from '@oncekey/core'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
@@ -40,17 +46,17 @@ export function givingBack<Tx>(
 
   return Object.assign(undo, { settled: insist.settled })
 
-  async function giveBack(claims: ReadonlyMap<string, ClaimGivenBack>): Promise<string[]> {
+  async function giveBack(claims: ReadonlyMap<string, ClaimGivenBack>): Promise<Tries> {
     // The same claim may have been sent twice at once, and the other call may have got its reply.
     const running = [...claims.keys()].filter((token) => own.has(token))
     const over = [...claims.values()].filter(({ token }) => !own.has(token))
-    if (over.length === 0) return running
+    if (over.length === 0) return { done: running }
     const statement = statements.giveBackAttempts(over)
     const [row] = await client.query(statement, { timeoutMs }).catch((error) => {
       if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
       return askReadCommitted(client, statement, { timeoutMs })
     })
-    return [...running, ...(JSON.parse(row?.given ?? '') as string[])]
+    return { done: [...running, ...(JSON.parse(row?.given ?? '') as string[])] }
   }
 }
 

@@ -16,7 +16,8 @@ import { waitElsewhere } from './wait-elsewhere.ts'
 export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
   const patience = patienceOf(claim)
-  await store.lateEnds.tried(key.id)
+  const late = store.lateEnds.tried(key.id)
+  if (late !== undefined) await late
   const arrival = store.questions.now()
 
   for (;;) {
