@@ -141,20 +141,28 @@ describe('a relay that is stopped', () => {
     expect(batches).toEqual([3])
   })
 
-  // A bug: slots that the log gave it after it had stopped counted as those of a crashed relay.
-  test('releases what it is given too late', async () => {
+  // Bugs: slots that the log gave it after it had stopped, or while it asked what is on file in
+  // them, counted as those of a crashed relay.
+  test.each(['lease', 'held'] as const)('releases what it is given too late (%s)', async (late) => {
     const { log } = logOf()
     let isAsked = false
     let answer = (): void => {}
     let isReleased = false
+    const untilAnswered = (): Promise<void> => {
+      isAsked = true
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    }
     const slow: typeof log = {
       ...log,
       async lease(request) {
-        isAsked = true
-        await new Promise<void>((resolve) => {
-          answer = resolve
-        })
+        if (late === 'lease') await untilAnswered()
         return await log.lease(request)
+      },
+      async held(request) {
+        if (late === 'held') await untilAnswered()
+        return await log.held(request)
       },
       async release(request) {
         await log.release(request)
@@ -164,10 +172,10 @@ describe('a relay that is stopped', () => {
     const running = createRelay({
       ...quick,
       log: slow,
-      consumers: [consumer({ name: 'late', handle() {} })],
+      consumers: [consumer({ name: 'late', ordered: true, handle() {} })],
     })
     running.start()
-    await waitFor(() => isAsked, { what: 'the lease to be asked for' })
+    await waitFor(() => isAsked, { what: `the log to be asked for its ${late}` })
     await running.stop({ timeoutMs: 0 })
     answer()
     await waitFor(() => isReleased, { what: 'the slots to be released' })
