@@ -1,4 +1,4 @@
-import { memoryLog, memoryStore, outboxEvent } from '@oncekey/core'
+import { memoryLog, memoryStore, outboxEvent, SLOTS } from '@oncekey/core'
 import {
   type Consumer,
   consumer,
@@ -118,6 +118,50 @@ describe('a relay that is stopped', () => {
       await running.stop({ timeoutMs: 0 })
     }
     expect(await deadLetters(log.deadLetters).list()).toMatchObject({ items: [] })
+  })
+
+  // A bug: with the start that was given back, the starts of which processes had died were
+  // forgotten.
+  test('between crashes does not keep an event that kills processes from becoming poison', async () => {
+    let nowMs = 0
+    const { emit, relay, log } = logOf(() => nowMs + performance.now())
+    await log.subscribe({ consumer: 'slow', types: null, startAt: 'beginning' })
+    await emit('one')
+    const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, position: '0' }))
+    const { events } = await log.read({ consumer: 'slow', types: null, slots, limit: 1 })
+    const dieOf = async (vanished: string, eventId: string | undefined): Promise<void> => {
+      const request = { consumer: 'slow', relay: vanished, leaseMs: 60_000, holding: [] }
+      const { taken } = await log.lease(request)
+      const slot = taken.find((each) => each.slot === events[0]?.slot)
+      if (slot && eventId) await log.suspect({ consumer: 'slow', slot, eventId })
+      nowMs += 120_000
+    }
+    await dieOf('first', undefined)
+    await dieOf('second', undefined)
+    let calls = 0
+    const slow = consumer({
+      name: 'slow',
+      maxStarts: 2,
+      handle() {
+        calls += 1
+        return new Promise(() => {})
+      },
+    })
+    for (const vanished of ['third', 'fourth']) {
+      const before = calls
+      const running = relay(slow)
+      running.start()
+      await waitFor(() => calls > before, { what: `the try before the ${vanished} crash` })
+      await running.stop({ timeoutMs: 0 })
+      await dieOf(vanished, events[0]?.id)
+    }
+    const last = relay(slow)
+    last.start()
+    await waitFor(async () => (await log.lag('slow')).events === 0, { what: 'the poison' })
+    await last.stop()
+    expect(await deadLetters(log.deadLetters).list()).toMatchObject({
+      items: [{ reason: 'poison' }],
+    })
   })
 
   // A bug: the batch that was aborted was tried again, one event at a time, by the relay that had
