@@ -23,19 +23,30 @@ export function suspects(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are counted from 1 again once nothing is suspected',
+        title: 'are taken back one by one, and not once another event was counted',
         async run({ log, reader, name, event }) {
           const consumer = name()
-          const { id: eventId } = event()
+          const [one, other] = [event().id, event().id]
           const first = await reader({ consumer })
-          const count = (by: typeof first, id: string | null) =>
-            log.suspect({ consumer, slot: by.held(5), eventId: id })
-          await count(first, eventId)
-          await count(first, eventId)
-          await count(first, null)
+          const count = (by: typeof first, eventId: string, backTo?: number) =>
+            log.suspect({
+              consumer,
+              slot: by.held(5),
+              eventId,
+              ...(backTo !== undefined && { backTo }),
+            })
+          await count(first, one)
+          await count(first, one)
+          await count(first, one, 1)
           await first.release(true)
           const second = await reader({ consumer })
-          assert.equal(await count(second, eventId), 1)
+          assert.equal(await count(first, one, 0), 'lost')
+          assert.equal(await count(second, one), 2)
+          await count(second, one, 0)
+          assert.equal(await count(second, one), 1)
+          await count(second, other)
+          await count(second, one, 0)
+          assert.equal(await count(second, other), 2)
         },
       },
       {

@@ -203,9 +203,17 @@ export const ofHolding: readonly BrokenLog[] = [
   {
     fault: 'counts a start and takes none back',
     replaced: (log) => ({
-      suspect: async (request) => (request.eventId === null ? 1 : await log.suspect(request)),
+      suspect: async (request) => request.backTo ?? (await log.suspect(request)),
     }),
-    caughtBy: ['suspects: are counted from 1 again once nothing is suspected'],
+    caughtBy: ['suspects: are taken back one by one, and not once another event was counted'],
+  },
+  {
+    fault: 'forgets every start with the one that is taken back',
+    replaced: (log) => ({
+      suspect: ({ backTo, ...request }) =>
+        log.suspect({ ...request, ...(backTo !== undefined && { backTo: 0 }) }),
+    }),
+    caughtBy: ['suspects: are taken back one by one, and not once another event was counted'],
   },
   {
     fault: 'counts the starts of any event together',

@@ -117,14 +117,18 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Counts a start of an event that may have killed an earlier process, and returns how often it
-   * was started. The count is the cursor's: another event begins at 1, and so does any after
-   * `null`, by which a relay that stops gives a start back. `lost`: the slot is no longer held. If
-   * this holder disappears too, the next finds the event in `suspect`.
+   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no longer
+   * held. If this holder disappears too, the next finds the event in `suspect`.
+   *
+   * - With `backTo`, by which a relay that stops takes a start back, it counts none: it sets the
+   *   count of the event back to that number, and at 0 no event is suspected. If another event was
+   *   counted since, nothing changes.
    */
   suspect(request: {
     readonly consumer: string
     readonly slot: HeldSlot
-    readonly eventId: string | null
+    readonly eventId: string
+    readonly backTo?: number
   }): Promise<number | 'lost'>
 
   /**

@@ -155,11 +155,17 @@ export function memoryLog(
       return { lost }
     },
 
-    async suspect({ consumer, slot, eventId }) {
+    async suspect({ consumer, slot, eventId, backTo }) {
       const cursor = cursorOf(consumer, slot.slot)
       if (cursor === undefined || !isHeld(consumer, slot)) return 'lost'
-      cursor.starts = cursor.suspect === eventId ? cursor.starts + 1 : 1
-      cursor.suspect = eventId ?? undefined
+      const isCounted = cursor.suspect === eventId
+      if (backTo !== undefined) {
+        if (isCounted) cursor.starts = backTo
+        if (isCounted && backTo === 0) cursor.suspect = undefined
+        return backTo
+      }
+      cursor.starts = isCounted ? cursor.starts + 1 : 1
+      cursor.suspect = eventId
       return cursor.starts
     },
 

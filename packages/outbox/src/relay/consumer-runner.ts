@@ -203,7 +203,8 @@ async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
 /**
  * Waits up to `timeoutMs` for attempts to end, and aborts the rest. The next holder of the slot
  * delivers those again, together with the events that were never started. The counted start of an
- * aborted delivery is taken back, because no process died of it.
+ * aborted delivery is taken back, because no process died of it. Of a delivery on file, earlier
+ * starts that a process did die of are forgotten as well: a verdict ends them all.
  */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state

@@ -48,26 +48,37 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
     holding: [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch })),
     waiting: !reads,
   })
-  if (state.stops !== stops) {
-    // The relay was stopped meanwhile. What it took now would look like slots of a process that
-    // died.
+  // If the relay was stopped meanwhile, nobody else releases what it took: it would look like slots
+  // of a process that died.
+  const releaseIfStopped = async (): Promise<boolean> => {
+    if (state.stops === stops) return false
     await log.release({ consumer: name, relay, slots: taken, leaving: true })
-    return
+    return true
   }
+  if (await releaseIfStopped()) return
   const untilNextMs = (options.leaseMs / 3) * (0.9 + Math.random() / 5)
   state.leaseAt = askedAt + (reads ? untilNextMs : Math.min(untilNextMs, LOOK_EVERY_MS))
   state.leasedUntil = askedAt + options.leaseMs
   for (const number of lost) lose(state, slots.get(number))
-  await take(state, taken.map(slotOf))
+  const fresh = taken.map(slotOf)
+  if (consumer.ordered && fresh.length > 0) {
+    let isReleased = false
+    try {
+      await loadHeld(state, fresh)
+    } finally {
+      isReleased = await releaseIfStopped()
+    }
+    if (isReleased) return
+  }
+  take(state, fresh)
   shareOut(state, reads ? share : 0)
   state.dispatch.pump()
   state.toWrite.wake()
   await reportWork(state)
 }
 
-async function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): Promise<void> {
+function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): void {
   if (fresh.length === 0) return
-  if (state.consumer.ordered) await loadHeld(state, fresh)
   for (const slot of fresh) {
     lose(state, state.slots.get(slot.slot))
     slot.unheard = state.unheard.get(slot.slot) ?? 0

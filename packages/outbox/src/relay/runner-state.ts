@@ -55,10 +55,10 @@ export interface RunnerState<Tx> {
    */
   readonly unsure: Map<string, Slot>
   /**
-   * Slots with a suspect whose end is not on record, each with the call that counts its start on
-   * the cursor.
+   * Slots with a suspect whose end is not on record, each with the start that is to be taken back
+   * if the relay stops.
    */
-  readonly suspects: Map<Slot, Promise<unknown>>
+  readonly suspects: Map<Slot, CountedStart>
   /** Functions to call when everything that has ended so far is on record. */
   onWritten: (() => void)[]
   /** Resolves when the write that is under way has ended, and all that wait for it. */
@@ -100,6 +100,12 @@ export interface RunnerState<Tx> {
   hasPassed: boolean
   /** When the next such write happens even if nothing was read or skipped. */
   emptyAt: number
+}
+
+/** A start of an event, and the call that counts it on the cursor of the event's slot. */
+export interface CountedStart {
+  readonly eventId: string
+  readonly counted: Promise<number | 'lost'>
 }
 
 export interface EndedDelivery {

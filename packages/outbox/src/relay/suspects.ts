@@ -2,7 +2,7 @@ import { sleep } from '@oncekey/core'
 import { attemptError } from '../consumer/attempt-error.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import type { Item, ItemEnd } from './item.ts'
-import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
+import { type CountedStart, delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { type Slot, startsOf } from './slot.ts'
 import type { Ticket } from './starting/start-gate.ts'
 import { writeAll } from './writing.ts'
@@ -28,11 +28,20 @@ export function runSuspect<Tx>(
   const turn = async (): Promise<'over' | 'later'> => {
     if (!slot.lost && !ticket.mayStart()) return 'later'
     const starts = await countedStarts(state, item, ticket)
-    if (slot.lost || ticket.isDropped() || starts === 'lost') giveUp('lost')
-    else {
-      if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
-      else await run()
-      await written(state)
+    if (ticket.isDropped()) {
+      // Its start may be on record and has no end. It stays in `suspects`: the relay stops, and
+      // takes it back.
+      giveUp('lost')
+      return 'over'
+    }
+    try {
+      if (slot.lost || starts === 'lost') giveUp('lost')
+      else {
+        if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
+        else await run()
+        await written(state)
+      }
+    } finally {
       state.suspects.delete(slot)
     }
     return 'over'
@@ -52,15 +61,19 @@ export function runSuspect<Tx>(
 
 /**
  * Takes back the starts of suspects that were under way when the relay stopped: no process died of
- * them. The next holder then counts from 1 again.
+ * them. Starts that processes did die of stay on record, so that an event that kills its process
+ * becomes poison although deploys come between.
  */
 export async function takeBackStarts<Tx>(
   { log, consumer }: RunnerState<Tx>,
   suspects: RunnerState<Tx>['suspects'],
 ): Promise<void> {
-  const takeBack = async ([slot, counted]: [Slot, Promise<unknown>]): Promise<void> => {
-    await counted.catch(() => {})
-    if (!slot.lost) await log.suspect({ consumer: consumer.name, slot, eventId: null })
+  const takeBack = async ([slot, { eventId, counted }]: [Slot, CountedStart]): Promise<void> => {
+    const start = { consumer: consumer.name, slot, eventId }
+    // If the reply was lost, one more start is counted, only to learn the number.
+    const starts = await counted.catch(() => (slot.lost ? 'lost' : log.suspect(start)))
+    if (slot.lost || starts === 'lost') return
+    await log.suspect({ ...start, backTo: startsAt(slot, starts) - 1 })
   }
   await Promise.all([...suspects].map(takeBack))
 }
@@ -87,10 +100,9 @@ async function countedStarts<Tx>(
     try {
       const eventId = event.id
       const counted = state.log.suspect({ consumer: state.consumer.name, slot, eventId })
-      state.suspects.set(slot, counted)
+      state.suspects.set(slot, { eventId, counted })
       const starts = await counted
-      // Earlier calls whose reply was lost may have counted a start as well.
-      return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
+      return starts === 'lost' ? starts : startsAt(slot, starts)
     } catch (error) {
       failures += 1
       // The statement failed, but the server may have counted the start.
@@ -100,6 +112,11 @@ async function countedStarts<Tx>(
     }
   }
   return 'lost'
+}
+
+/** How many starts are on record, without those that this process, which lives, may have caused. */
+function startsAt({ unheard }: Slot, starts: number): number {
+  return Math.max(1, starts - unheard)
 }
 
 function poison<Tx>({ name }: Consumer<Tx>, starts: number): ItemEnd {

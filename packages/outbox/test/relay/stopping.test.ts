@@ -1,4 +1,4 @@
-import { memoryLog, memoryStore, outboxEvent } from '@oncekey/core'
+import { memoryLog, memoryStore, outboxEvent, SLOTS } from '@oncekey/core'
 import {
   type Consumer,
   consumer,
@@ -120,6 +120,50 @@ describe('a relay that is stopped', () => {
     expect(await deadLetters(log.deadLetters).list()).toMatchObject({ items: [] })
   })
 
+  // A bug: with the start that was given back, the starts of which processes had died were
+  // forgotten.
+  test('between crashes does not keep an event that kills processes from becoming poison', async () => {
+    let nowMs = 0
+    const { emit, relay, log } = logOf(() => nowMs + performance.now())
+    await log.subscribe({ consumer: 'slow', types: null, startAt: 'beginning' })
+    await emit('one')
+    const slots = Array.from({ length: SLOTS }, (_, slot) => ({ slot, position: '0' }))
+    const { events } = await log.read({ consumer: 'slow', types: null, slots, limit: 1 })
+    const dieOf = async (vanished: string, eventId: string | undefined): Promise<void> => {
+      const request = { consumer: 'slow', relay: vanished, leaseMs: 60_000, holding: [] }
+      const { taken } = await log.lease(request)
+      const slot = taken.find((each) => each.slot === events[0]?.slot)
+      if (slot && eventId) await log.suspect({ consumer: 'slow', slot, eventId })
+      nowMs += 120_000
+    }
+    await dieOf('first', undefined)
+    await dieOf('second', undefined)
+    let calls = 0
+    const slow = consumer({
+      name: 'slow',
+      maxStarts: 2,
+      handle() {
+        calls += 1
+        return new Promise(() => {})
+      },
+    })
+    for (const vanished of ['third', 'fourth']) {
+      const before = calls
+      const running = relay(slow)
+      running.start()
+      await waitFor(() => calls > before, { what: `the try before the ${vanished} crash` })
+      await running.stop({ timeoutMs: 0 })
+      await dieOf(vanished, events[0]?.id)
+    }
+    const last = relay(slow)
+    last.start()
+    await waitFor(async () => (await log.lag('slow')).events === 0, { what: 'the poison' })
+    await last.stop()
+    expect(await deadLetters(log.deadLetters).list()).toMatchObject({
+      items: [{ reason: 'poison' }],
+    })
+  })
+
   // A bug: the batch that was aborted was tried again, one event at a time, by the relay that had
   // stopped.
   test('starts nothing of a batch that it aborts', async () => {
@@ -141,20 +185,28 @@ describe('a relay that is stopped', () => {
     expect(batches).toEqual([3])
   })
 
-  // A bug: slots that the log gave it after it had stopped counted as those of a crashed relay.
-  test('releases what it is given too late', async () => {
+  // Bugs: slots that the log gave it after it had stopped, or while it asked what is on file in
+  // them, counted as those of a crashed relay.
+  test.each(['lease', 'held'] as const)('releases what it is given too late (%s)', async (late) => {
     const { log } = logOf()
     let isAsked = false
     let answer = (): void => {}
     let isReleased = false
+    const untilAnswered = (): Promise<void> => {
+      isAsked = true
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    }
     const slow: typeof log = {
       ...log,
       async lease(request) {
-        isAsked = true
-        await new Promise<void>((resolve) => {
-          answer = resolve
-        })
+        if (late === 'lease') await untilAnswered()
         return await log.lease(request)
+      },
+      async held(request) {
+        if (late === 'held') await untilAnswered()
+        return await log.held(request)
       },
       async release(request) {
         await log.release(request)
@@ -164,10 +216,10 @@ describe('a relay that is stopped', () => {
     const running = createRelay({
       ...quick,
       log: slow,
-      consumers: [consumer({ name: 'late', handle() {} })],
+      consumers: [consumer({ name: 'late', ordered: true, handle() {} })],
     })
     running.start()
-    await waitFor(() => isAsked, { what: 'the lease to be asked for' })
+    await waitFor(() => isAsked, { what: `the log to be asked for its ${late}` })
     await running.stop({ timeoutMs: 0 })
     answer()
     await waitFor(() => isReleased, { what: 'the slots to be released' })

@@ -23,12 +23,14 @@ export async function subscribed<Tx>(
  * A session that took its numbers in advance appends events below those that were read already, and
  * no consumer would get them.
  */
-function numbersInAdvance(schema: string, count: string | undefined): OncekeyError {
+export function numbersInAdvance(schema: string, count: string | undefined): OncekeyError {
   return new OncekeyError(
     'store-not-migrated',
     `Sessions take the numbers of ${schema}.outbox ${count} at a time, so events that are appended ` +
       'with a number taken earlier would reach no consumer. Write ' +
-      `\`alter table ${schema}.outbox alter column seq set cache 1\`, and end all sessions.`,
+      `\`alter table ${schema}.outbox alter column seq set cache 1\`, and end all sessions that ` +
+      "began before, poolers' too: `select pid, application_name, backend_start from " +
+      'pg_stat_activity where datname = current_database() order by backend_start`.',
   )
 }
 

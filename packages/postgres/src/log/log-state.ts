@@ -11,7 +11,13 @@ import { heldKeys, recordVerdicts, takeDue } from './statements/deliveries.ts'
 import { emitOnce, takeIn } from './statements/intake.ts'
 import { mendTimes } from './statements/mend-times.ts'
 import { logLag, readEvents } from './statements/reading.ts'
-import { advance, leaseSlots, releaseSlots, suspectEvent } from './statements/slots.ts'
+import {
+  advance,
+  leaseSlots,
+  releaseSlots,
+  suspectEvent,
+  unsuspectEvent,
+} from './statements/slots.ts'
 import { retire, subscribe } from './statements/subscriptions.ts'
 
 /** One log in this process: its options, its statements and its tables. */
@@ -77,6 +83,7 @@ export interface LogStatements {
   readonly recordVerdicts: ReturnType<typeof recordVerdicts>
   readonly subscribe: ReturnType<typeof subscribe>
   readonly suspectEvent: ReturnType<typeof suspectEvent>
+  readonly unsuspectEvent: ReturnType<typeof unsuspectEvent>
   readonly takeDue: ReturnType<typeof takeDue>
   readonly takeIn: ReturnType<typeof takeIn>
 }
@@ -96,6 +103,7 @@ function logStatements(schema: string): LogStatements {
     recordVerdicts: recordVerdicts(schema),
     subscribe: subscribe(schema),
     suspectEvent: suspectEvent(schema),
+    unsuspectEvent: unsuspectEvent(schema),
     takeDue: takeDue(schema),
     takeIn: takeIn(schema),
   }

@@ -2,6 +2,7 @@ import type { Maintenance } from '@oncekey/core'
 import { askReadCommitted } from '../sql/read-committed.ts'
 import { storeError } from '../sql/store-error.ts'
 import { inPortions } from './in-portions.ts'
+import { numbersInAdvance } from './leasing.ts'
 import type { LogState } from './log-state.ts'
 import {
   dropPassed,
@@ -12,7 +13,7 @@ import {
   purgeResolved,
   purgeTakenLetters,
 } from './statements/retention.ts'
-import { abandonConsumers, missingConsumers } from './statements/subscriptions.ts'
+import { abandonConsumers, inAdvance, missingConsumers } from './statements/subscriptions.ts'
 
 /**
  * Deletes events, inbox rows, dead letters and redrives whose retention has ended, in portions that
@@ -20,6 +21,9 @@ import { abandonConsumers, missingConsumers } from './statements/subscriptions.t
  */
 export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   const { ask, schema, abandonedAfterMs, missingAfterMs } = log
+  // Before anything is deleted: events that reached no consumer have to be appended again.
+  const [found] = await ask(inAdvance(schema))
+  if (found !== undefined) throw numbersInAdvance(schema, found.in_advance)
   const confirmMs = Math.min(missingAfterMs, abandonedAfterMs)
   const silent = await ask(abandonConsumers(schema)(abandonedAfterMs, confirmMs))
   const missing = await ask(missingConsumers(schema)(missingAfterMs))

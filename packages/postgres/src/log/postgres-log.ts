@@ -83,7 +83,12 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async suspect(request) {
-      const [row] = await ask(statements.suspectEvent(request))
+      const { backTo } = request
+      const [row] = await ask(
+        backTo === undefined
+          ? statements.suspectEvent(request)
+          : statements.unsuspectEvent(request, backTo),
+      )
       return row === undefined ? 'lost' : Number(row.starts)
     },
 

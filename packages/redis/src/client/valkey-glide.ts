@@ -1,3 +1,4 @@
+import { messageOf, warnOnce } from '@oncekey/core'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
 /**
@@ -60,15 +61,28 @@ export function subscriberOfGlide(client: GlideSubscriber): RedisSubscriber {
   }
 }
 
-/** Hears until the client is closed, which is its user's business. */
+/**
+ * Hears until the client is closed, which is its user's business. After any other failure it goes
+ * on: waiting requests that heard nothing more would only look for their response now and then.
+ */
 async function listen(
   client: GlideSubscriber,
   hear: (channel: string, message: string) => void,
 ): Promise<void> {
   for (;;) {
-    const heard = await client.getPubSubMessage().catch(() => undefined)
-    if (heard === undefined) return
-    hear(String(heard.channel), String(heard.message))
+    try {
+      const heard = await client.getPubSubMessage()
+      hear(String(heard.channel), String(heard.message))
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ClosingError') return
+      const message = messageOf(error)
+      warnOnce(
+        `glide-subscriber:${message}`,
+        `The subscriber of valkey-glide failed and is tried again: ${message.replace(/\.$/, '')}. ` +
+          'This is logged once.',
+      )
+      await new Promise((resolve) => setTimeout(resolve, HEAR_AGAIN_MS).unref())
+    }
   }
 }
 
@@ -82,18 +96,20 @@ export function hasCallback(subscriber: unknown): boolean {
  * Glide puts its own words before a server's error and translates some of its codes. The store
  * reads the server's: `An error was signalled by the server: - NoScriptError: No matching script.`
  * is `NOSCRIPT No matching script.` again, and `OOM: command not allowed` is `OOM command not
- * allowed`.
+ * allowed`. Without glide's words, `Word: text` can be an error of the connection, after which the
+ * server may have run the command: only a code of the server makes it the server's.
  */
 function inWordsOfTheServer(error: unknown): unknown {
   const found = error instanceof Error && SERVER_ERROR.exec(error.message)
   if (!found) return error
-  const [, code = '', text] = found
+  const [, said, code = '', text] = found
+  if (said === undefined && !Object.hasOwn(CODES, code) && !SERVER_CODE.test(code)) return error
   const message = `${CODES[code] ?? code} ${text}`
   return Object.assign(new Error(message, { cause: error }), { name: 'ReplyError' })
 }
 
-const SERVER_ERROR =
-  /^(?:An error was signalled by the server: - )?(\w+Error|[A-Z][A-Za-z]+): ([\s\S]*)$/
+const SERVER_ERROR = /^(An error was signalled by the server: - )?([A-Z]\w+): ([\s\S]*)$/
+const SERVER_CODE = /^[A-Z]{2,}$/
 
 const CODES: Readonly<Record<string, string>> = {
   ResponseError: 'ERR',
@@ -131,3 +147,4 @@ const BYTES = 0
 const TEXT = 1
 
 const SUBSCRIBE_MS = 5_000
+const HEAR_AGAIN_MS = 1_000

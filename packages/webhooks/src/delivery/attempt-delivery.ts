@@ -4,6 +4,7 @@ import type { ClaimedDelivery } from '../statements/claims.ts'
 import { keptText } from '../statements/kept-text.ts'
 import type { DeliveryVerdict, Verdict } from '../statements/verdicts.ts'
 import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../telemetry/channels.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import { judge, saysNothing } from './judge.ts'
 import { ABORTED } from './send.ts'
 import { signAndSend } from './sign-and-send.ts'
@@ -11,8 +12,7 @@ import { signAndSend } from './sign-and-send.ts'
 interface AttemptedBy {
   /** Aborts the attempt. */
   readonly signal: AbortSignal
-  /** The database's clock. */
-  readonly clock: () => Date
+  readonly clock: DatabaseClock
 }
 
 /** Attempts one claimed delivery. Resolves with the verdict to record. Never rejects. */
@@ -69,6 +69,8 @@ async function verdictOf(
   { signal, clock }: AttemptedBy,
 ): Promise<Verdict> {
   try {
+    const at = clock()
+    if (at === undefined) return ourFault(CLOCK_JUMPED.error, CLOCK_JUMPED.message, 0)
     const exchange = await signAndSend(
       {
         endpointId: claimed.endpointId,
@@ -79,7 +81,7 @@ async function verdictOf(
         secrets: claimed.secrets ?? [],
         headers: claimed.headers,
         tls: claimed.tls,
-        at: clock(),
+        at,
       },
       options,
       signal,
@@ -123,6 +125,14 @@ function ourFault(error: string, message: string, delayMs: number): Verdict {
     body: null,
     truncated: false,
   }
+}
+
+/** The next claim brings the time anew, so the delivery is due at once. */
+const CLOCK_JUMPED = {
+  error: 'clock-jumped',
+  message:
+    'The clock of the host jumped, or the host was suspended, after the worker had claimed the ' +
+    'delivery. So the time to sign was not known, and nothing was sent.',
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ResolvedOptions } from '../options/options.ts'
 import type { ClaimedDelivery } from '../statements/claims.ts'
 import { attemptDelivery } from './attempt-delivery.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import { verdictRecorder } from './verdict-recorder.ts'
 
 /**
@@ -10,7 +11,7 @@ export interface LeasedDelivery {
   readonly delivery: ClaimedDelivery
   readonly leaseEnd: number
   /** The clock by which it is signed. */
-  readonly clock: () => Date
+  readonly clock: DatabaseClock
 }
 
 /**

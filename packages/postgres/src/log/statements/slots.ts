@@ -111,6 +111,27 @@ export function suspectEvent(
   })
 }
 
+/**
+ * Sets the count of this event's starts back. Returns no row if another relay holds the slot. The
+ * update is written out here, because the schema's function only counts up.
+ */
+export function unsuspectEvent(
+  schema: string,
+): (request: Parameters<EventLog['suspect']>[0], backTo: number) => Statement<{ starts: string }> {
+  const text = `
+    update ${schema}.cursors c
+      set starts = case when c.suspect = $4::text then $5::integer else c.starts end,
+        suspect = case when c.suspect = $4::text and $5::integer = 0 then null else c.suspect end
+      where c.consumer = $1::text and c.slot = $2::smallint
+        and c.epoch = $3::bigint and ${schema}.life() = $6::text
+      returning $5::integer::text as starts`
+  return ({ consumer, slot, eventId }, backTo) => ({
+    name: 'unsuspect',
+    text,
+    values: [consumer, slot.slot, epochNumber(slot.epoch), eventId, backTo, heldLife([slot])],
+  })
+}
+
 /** For these slots, the event whose starts were counted last, if there is one. */
 export function suspectsIn(
   schema: string,

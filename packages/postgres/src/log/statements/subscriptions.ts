@@ -14,13 +14,29 @@ export function subscribe(
     select set_config('synchronous_commit', case current_setting('synchronous_commit')
           when 'off' then 'on' else current_setting('synchronous_commit') end, true),
         ${schema}.subscribe($1::text, $2::boolean)::text, ${schema}.name_life() as life,
-        (select s.seqcache::text from pg_sequence s
-          where s.seqrelid = pg_get_serial_sequence('${schema}.outbox', 'seq')::regclass) as in_advance`
+        (${numbersPerSession(schema)}) as in_advance`
   return ({ consumer, startAt }) => ({
     name: 'subscribe',
     text,
     values: [consumer, String(startAt === 'now')],
   })
+}
+
+/** How many numbers of events a session takes in advance. */
+function numbersPerSession(schema: string): string {
+  return `select s.seqcache::text from pg_sequence s
+    where s.seqrelid = pg_get_serial_sequence('${schema}.outbox', 'seq')::regclass`
+}
+
+/** Returns a row with that number if it is above 1, which loses events. */
+export function inAdvance(schema: string): Statement<{ in_advance: string }> {
+  return {
+    name: 'in_advance',
+    text: `select found.seqcache as in_advance from (${numbersPerSession(schema)}) found
+      where found.seqcache::bigint > 1`,
+    values: [],
+    cancellable: true,
+  }
 }
 
 /** Reads the record of a consumer's releases, and the time; no row if the consumer is unknown. */

@@ -4,19 +4,23 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { suspectEventLua } from './lua.ts'
 
 /**
- * Counts one more start of an event that may kill the process. Replies `null` if the caller does
- * not hold the slot.
+ * Counts one more start of an event that may kill the process, or sets the count back to `backTo`.
+ * Replies `null` if the caller does not hold the slot.
  */
 export const suspectEventScript: Script<SuspectEventQuestion, number | null> = script({
   name: 'suspect-event',
   text: suspectEventLua,
   keys: ({ slot }) => [slotKeys(slot.slot).consumers],
-  args: ({ consumer, slot, eventId }) => [consumer, slot.epoch, eventId ?? ''],
-  reply: (raw) => integerIn(raw) || null,
+  args: ({ consumer, slot, eventId, backTo = -1 }) => [consumer, slot.epoch, eventId, backTo],
+  reply(raw) {
+    const starts = integerIn(raw)
+    return starts === -1 ? null : starts
+  },
 })
 
 export interface SuspectEventQuestion {
   readonly consumer: string
   readonly slot: HeldSlot
-  readonly eventId: string | null
+  readonly eventId: string
+  readonly backTo?: number
 }
