@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { PartedText } from '../transaction-handle.ts'
 
 /** A postgres.js query, which is sent when somebody awaits it. */
 export interface Query extends PromiseLike<unknown> {
@@ -27,21 +28,26 @@ export function isQuery(value: unknown): value is Query {
 
 /**
  * The text of a query without its values, as postgres.js puts it together when it sends the query:
- * with the queries that are fragments of it. Undefined if a fragment is hidden in a helper.
+ * with the queries that are fragments of it. It is not whole if a fragment is hidden in a helper.
  */
-export function textOf({ strings, args }: Query): string | undefined {
+export function textOf({ strings, args }: Query): PartedText {
   const fragments = strings.slice(1).map((_, at) => fragmentOf(args[at]))
-  if (fragments.includes(undefined)) return undefined
-  return strings.map((text, at) => `${text}${fragments[at] ?? ''}`).join('')
+  return {
+    text: strings.map((text, at) => `${text}${fragments[at]?.text ?? ''}`).join(''),
+    isWhole: fragments.every(({ isWhole }) => isWhole),
+  }
 }
 
-function fragmentOf(value: unknown): string | undefined {
+function fragmentOf(value: unknown): PartedText {
   if (isQuery(value)) return textOf(value)
-  if (Array.isArray(value) && isQuery(value[0])) {
-    const texts = value.map(fragmentOf)
-    return texts.includes(undefined) ? undefined : texts.join(' ')
+  if (!Array.isArray(value) || !isQuery(value[0])) {
+    return { text: ' $1 ', isWhole: !holdsQuery(value) }
   }
-  return holdsQuery(value) ? undefined : ' $1 '
+  const fragments = value.map(fragmentOf)
+  return {
+    text: fragments.map(({ text }) => text).join(' '),
+    isWhole: fragments.every(({ isWhole }) => isWhole),
+  }
 }
 
 /** Whether a helper, such as `sql({ … })`, has a query among its values. */
