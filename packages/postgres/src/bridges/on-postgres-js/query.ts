@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import type { PartedText } from '../transaction-handle.ts'
 
 /** A postgres.js query, which is sent when somebody awaits it. */
 export interface Query extends PromiseLike<unknown> {
@@ -26,11 +25,17 @@ export function isQuery(value: unknown): value is Query {
   return typeof handler === 'function' && typeof reject === 'function' && Array.isArray(strings)
 }
 
+/** A fragment that cannot be seen is ` $1 ` in the text, which is then not whole. */
+export interface QueryText {
+  readonly text: string
+  readonly isWhole: boolean
+}
+
 /**
  * The text of a query without its values, as postgres.js puts it together when it sends the query:
  * with the queries that are fragments of it. It is not whole if a fragment is hidden in a helper.
  */
-export function textOf({ strings, args }: Query): PartedText {
+export function textOf({ strings, args }: Query): QueryText {
   const fragments = strings.slice(1).map((_, at) => fragmentOf(args[at]))
   return {
     text: strings.map((text, at) => `${text}${fragments[at]?.text ?? ''}`).join(''),
@@ -38,7 +43,7 @@ export function textOf({ strings, args }: Query): PartedText {
   }
 }
 
-function fragmentOf(value: unknown): PartedText {
+function fragmentOf(value: unknown): QueryText {
   if (isQuery(value)) return textOf(value)
   if (!Array.isArray(value) || !isQuery(value[0])) {
     return { text: ' $1 ', isWhole: !holdsQuery(value) }
