@@ -210,5 +210,5 @@ function reserved(session: PgSession, wire: PgWire): ReservedClient {
 
 function begin(isolation: Isolation): Statement {
   const text = `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`
-  return { name: 'begin', text, values: [] }
+  return { name: 'begin', text, values: [], hasNoRows: true }
 }

@@ -90,6 +90,11 @@ function notCommitted(): OncekeyError {
   )
 }
 
-const COMMIT: Statement = { name: 'commit', text: 'COMMIT', values: [] }
-export const ROLLBACK: Statement = { name: 'rollback', text: 'ROLLBACK', values: [] }
+const COMMIT: Statement = { name: 'commit', text: 'COMMIT', values: [], hasNoRows: true }
+export const ROLLBACK: Statement = {
+  name: 'rollback',
+  text: 'ROLLBACK',
+  values: [],
+  hasNoRows: true,
+}
 const REFUSED = ['release', 'end', 'connect']

@@ -1,6 +1,7 @@
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import type { PartedText } from './transaction-handle.ts'
 
 /** The part of a PGlite database that is used here. */
 export interface PgliteDatabase<Tx> {
@@ -57,16 +58,21 @@ function textOf(argument: unknown): string | undefined {
 }
 
 /** The text of a template, without its values and with the templates that are inside it. */
-function templateOf(strings: unknown, ...values: unknown[]): string | undefined {
-  if (!Array.isArray(strings)) return undefined
-  const inside = values.map((value) => {
+function templateOf(strings: unknown, ...values: unknown[]): PartedText {
+  if (!Array.isArray(strings)) return HIDDEN
+  const inside = values.map((value): PartedText => {
     const { _templateType: type, str, strings, values = [] } = Object(value) as Template
-    if (type === 'part') return str
-    return type === 'container' ? templateOf(strings, ...values) : ' $1 '
+    if (type === 'part') return str === undefined ? HIDDEN : { text: str, isWhole: true }
+    return type === 'container' ? templateOf(strings, ...values) : VALUE
   })
-  if (inside.includes(undefined)) return undefined
-  return strings.map((text, at) => `${text}${inside[at] ?? ''}`).join('')
+  return {
+    text: strings.map((text, at) => `${text}${inside[at]?.text ?? ''}`).join(''),
+    isWhole: inside.every(({ isWhole }) => isWhole),
+  }
 }
+
+const VALUE: PartedText = { text: ' $1 ', isWhole: true }
+const HIDDEN: PartedText = { text: ' $1 ', isWhole: false }
 
 /** What `raw`, `identifier` and `sql` of PGlite's templates make. */
 interface Template {

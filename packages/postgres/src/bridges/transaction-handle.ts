@@ -23,7 +23,7 @@ export interface HandleRules {
    */
   readonly lazy?: (
     statement: unknown,
-    check: (text: string | undefined) => void,
+    check: (text: Text) => void,
     opened: (close: Close) => void,
     lost: (reason: unknown) => void,
     sent: (fail: (error: Error) => void) => () => void,
@@ -54,7 +54,16 @@ export interface Call {
  */
 export type Close = () => Promise<void> | void
 
-type TextOf = (...args: unknown[]) => string | undefined
+type TextOf = (...args: unknown[]) => Text
+
+/** The text of a statement; undefined if nothing of it can be seen. */
+export type Text = string | PartedText | undefined
+
+/** A text that was put together from parts. A part that cannot be seen is ` $1 ` in it. */
+export interface PartedText {
+  readonly text: string
+  readonly isWhole: boolean
+}
 
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
@@ -235,14 +244,12 @@ export function transactionHandle<Tx extends object>(
    * Returns the error for a text that must not be sent, because a statement in it ends the
    * transaction, and notes whether it may end it all the same.
    */
-  function looked(text: string | undefined): OncekeyError | undefined {
-    if (text === undefined) {
-      mayHaveEnded = true
-      return undefined
-    }
+  function looked(seen: Text): OncekeyError | undefined {
+    const { text, isWhole } =
+      typeof seen === 'object' ? seen : { text: seen ?? '', isWhole: seen !== undefined }
     const control = controlInText(text)
     if (control !== undefined) return transactionControl(control)
-    if (ENDS.test(text)) mayHaveEnded = true
+    if (!isWhole || ENDS.test(text)) mayHaveEnded = true
     return undefined
   }
 

@@ -17,36 +17,53 @@ import { abandonConsumers, inAdvance, missingConsumers } from './statements/subs
 
 /**
  * Deletes events, inbox rows, dead letters and redrives whose retention has ended, in portions that
- * block nobody.
+ * block nobody. Returns which consumers are missing and which were abandoned; an abandoned one is
+ * told once. So if something cannot be deleted, for lack of a grant say, and there is something to
+ * tell, it is told first: the next call begins by throwing the error.
  */
-export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
+export function maintenance<Tx>(log: LogState<Tx>): () => Promise<Maintenance> {
   const { ask, schema, abandonedAfterMs, missingAfterMs } = log
-  // Before anything is deleted: events that reached no consumer have to be appended again.
-  const [found] = await ask(inAdvance(schema))
-  if (found !== undefined) throw numbersInAdvance(schema, found.in_advance)
-  const confirmMs = Math.min(missingAfterMs, abandonedAfterMs)
-  const silent = await ask(abandonConsumers(schema)(abandonedAfterMs, confirmMs))
-  const missing = await ask(missingConsumers(schema)(missingAfterMs))
+  let failure: { readonly error: unknown } | undefined
 
-  let dropped = 0
-  for (const { part } of await ask(partsOver(schema)(log.retentionMs))) {
-    const [row] = await emptied(log, Number(part))
-    dropped += Number(row?.dropped ?? 0)
+  return async () => {
+    if (failure !== undefined) {
+      const { error } = failure
+      failure = undefined
+      throw error
+    }
+    // Before anything is deleted: events that reached no consumer have to be appended again.
+    const [found] = await ask(inAdvance(schema))
+    if (found !== undefined) throw numbersInAdvance(schema, found.in_advance)
+    const confirmMs = Math.min(missingAfterMs, abandonedAfterMs)
+    const silent = await ask(abandonConsumers(schema)(abandonedAfterMs, confirmMs))
+    const abandoned = silent.filter((each) => each.is_abandoned === 'true').map(({ name }) => name)
+    let missing: Maintenance['missing'] = []
+    let dropped = 0
+    try {
+      missing = (await ask(missingConsumers(schema)(missingAfterMs))).map(({ name, seen_at }) => ({
+        consumer: name,
+        lastSeenAt: new Date(Number(seen_at)),
+      }))
+      for (const { part } of await ask(partsOver(schema)(log.retentionMs))) {
+        const [row] = await emptied(log, Number(part))
+        dropped += Number(row?.dropped ?? 0)
+      }
+      await purged(log)
+    } catch (error) {
+      if (abandoned.length + missing.length === 0) throw error
+      failure = { error }
+    }
+    return { dropped, abandoned, missing }
   }
-  await inPortions((limit) => ask(purgeProcessed(schema)(log.inboxRetentionMs, limit)))
-  await inPortions((limit) => ask(purgeResolved(schema)(log.resolvedRetentionMs, limit)))
-  await inPortions((limit) => ask(purgePortions(schema)(log.resolvedRetentionMs, limit)))
-  await inPortions((limit) => ask(purgeTakenLetters(schema)(log.resolvedRetentionMs, limit)))
-  await inPortions((limit) => ask(purgeRedrives(schema)(log.resolvedRetentionMs, limit)))
+}
 
-  return {
-    dropped,
-    abandoned: silent.filter((each) => each.is_abandoned === 'true').map(({ name }) => name),
-    missing: missing.map(({ name, seen_at }) => ({
-      consumer: name,
-      lastSeenAt: new Date(Number(seen_at)),
-    })),
-  }
+async function purged<Tx>(log: LogState<Tx>): Promise<void> {
+  const { ask, schema, inboxRetentionMs, resolvedRetentionMs } = log
+  await inPortions((limit) => ask(purgeProcessed(schema)(inboxRetentionMs, limit)))
+  await inPortions((limit) => ask(purgeResolved(schema)(resolvedRetentionMs, limit)))
+  await inPortions((limit) => ask(purgePortions(schema)(resolvedRetentionMs, limit)))
+  await inPortions((limit) => ask(purgeTakenLetters(schema)(limit)))
+  await inPortions((limit) => ask(purgeRedrives(schema)(resolvedRetentionMs, limit)))
 }
 
 /**

@@ -15,7 +15,7 @@ import { inReach } from './in-reach.ts'
 import { openIntake } from './intake.ts'
 import { leased, subscribed } from './leasing.ts'
 import { type LogState, logState } from './log-state.ts'
-import { maintainLog } from './maintain.ts'
+import { maintenance } from './maintain.ts'
 import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
 import { readingOf } from './read-page.ts'
 import { isFromAnotherLife, rebased, restored } from './rebase.ts'
@@ -141,7 +141,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
 
     operations: postgresOperations({ client, schema: log.schemaName, quotedSchema: log.schema }),
 
-    maintain: () => maintainLog(log),
+    maintain: maintenance(log),
   }
 }
 

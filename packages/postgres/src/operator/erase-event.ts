@@ -19,6 +19,10 @@ export interface ErasedEvent {
  * of them. Rows, ids, types, ordering keys and times stay, so that nothing is delivered twice. Who
  * gets the event from now on gets `data: null`.
  *
+ * A relay that had read the event before may still be delivering it. If such a delivery fails, it
+ * is filed again with its data. Call `eraseEvent` again after the longest attempt of the relays; it
+ * may be called any number of times.
+ *
  * The erasing is itself entered in the audit, so leave names out of its note. Call it as the owner
  * of the schema. Throws `OptionsError`.
  *

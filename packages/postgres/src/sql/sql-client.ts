@@ -125,6 +125,11 @@ export interface Statement<Row = unknown> {
    * for a synchronous standby, its transaction is committed all the same.
    */
   readonly cancellable?: true
+  /**
+   * Set for BEGIN, COMMIT and ROLLBACK: a client that asks for the names of a statement's columns
+   * need not ask here.
+   */
+  readonly hasNoRows?: true
   /** Never set: carries the type of its rows. */
   readonly row?: Row
 }

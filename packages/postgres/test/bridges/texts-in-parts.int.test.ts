@@ -63,6 +63,10 @@ describe('a COMMIT in a part of a text that a library puts together', () => {
     await isRefused(client(), (tx) => tx`${tx`commit`}`)
     await isRefused(client(), (tx) => tx`${[tx`select 1;`, sql`commit`]}`.simple())
     await isRefused(client(), (tx) => tx`select 1; ${tx.unsafe('commit')}`.simple())
+    // A bug: a part that is hidden in a helper hid the COMMIT beside it.
+    const hidden = (tx: postgres.TransactionSql) => tx({ id: tx`'a'` } as never)
+    await isRefused(client(), (tx) => tx`insert into orders ${hidden(tx)}; commit`.simple())
+    await isRefused(client(), (tx) => tx`${tx`insert into orders ${hidden(tx)}`}; commit`.simple())
     const path = await fileWith('insert into orders values (1);\ncommit;\n')
     await isRefused(client(), (tx) => tx.file(path))
     await sql.end()
@@ -74,6 +78,8 @@ describe('a COMMIT in a part of a text that a library puts together', () => {
     await migrate(client)
     await isRefused(client, (tx) => tx.sql`${raw`commit`}`)
     await isRefused(client, (tx) => tx.sql`${template`${raw`commit`}`}`)
+    const hidden = { _templateType: 'part' } as never
+    await isRefused(client, (tx) => tx.sql`select 1; commit; select ${hidden}`)
     await db.close()
   })
 })

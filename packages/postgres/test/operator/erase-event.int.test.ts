@@ -74,6 +74,48 @@ test('an event is erased with what took its place, also from the audit', async (
   expect(items.slice(2).some(({ detail }) => 'changes' in detail)).toBe(false)
 })
 
+// A bug: attempts were locked before their delivery. A relay that had the delivery, and deletes it
+// with its attempts when it is done, got a deadlock with the erasing.
+test('an event is erased while a relay settles its delivery', async () => {
+  const pool = database.pool()
+  const { event, letter } = await deadEvent('Petra')
+  await database.query(
+    `insert into oncekey.delivery_attempts
+       values ($1, 1, now(), 1, 'Error', 'Petra', null, 'at Petra', 'x')`,
+    [letter],
+  )
+  const relay = await database.pool({ max: 1 }).connect()
+  await relay.query('begin')
+  const { rows } = await relay.query(
+    'select pg_backend_pid() as pid from oncekey.deliveries where id = $1 for update',
+    [letter],
+  )
+  const erased = eraseEvent(pool, event, erasing)
+  await expect
+    .poll(() =>
+      database.query('select from pg_stat_activity where $1 = any(pg_blocking_pids(pid))', [
+        rows[0].pid,
+      ]),
+    )
+    .toHaveLength(1)
+  const settled = relay.query('delete from oncekey.deliveries where id = $1', [letter])
+  const both = Promise.all([erased, settled.then(() => relay.query('commit'))])
+  await expect(both).resolves.toMatchObject([{ events: 1, entries: 0 }, {}])
+  relay.release()
+})
+
+test('an event can be erased again, with what was filed of it in between', async () => {
+  const pool = database.pool()
+  const { event, letter } = await deadEvent('Nina')
+  expect(await eraseEvent(pool, event, erasing)).toEqual({ events: 1, entries: 0 })
+  await database.query(`update oncekey.deliveries set data = '{"name":"Nina"}' where id = $1`, [
+    letter,
+  ])
+  expect(await eraseEvent(pool, event, erasing)).toEqual({ events: 1, entries: 0 })
+  const [row] = await database.query('select data from oncekey.deliveries where id = $1', [letter])
+  expect(row).toEqual({ data: null })
+})
+
 test('an entry of an edit is changed in no other way', async () => {
   const pool = database.pool()
   const { event, letter } = await deadEvent('Hanna')

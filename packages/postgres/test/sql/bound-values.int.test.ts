@@ -85,6 +85,47 @@ test('a statement that failed in a batch can be sent alone', async () => {
   client.release()
 })
 
+// A bug: `@opentelemetry/instrumentation-pg` with `addSqlCommenterCommentToQueries` passes `pg` a
+// copy of every query without a name. The copy of a batch lacked its functions: no claim worked.
+test('a client whose queries are copied by instrumentation can still claim and complete', async () => {
+  const pool = database.pool({ max: 2 })
+  pool.on('connect', (client) => {
+    const query = client.query as (...args: unknown[]) => unknown
+    const copied = ([first, ...others]: unknown[]): unknown[] => {
+      if (typeof first !== 'object' || first === null || 'name' in first) return [first, ...others]
+      const { text } = first as { text: string }
+      return [{ ...first, text: `${text} /*traceparent='00-1'*/` }, ...others]
+    }
+    client.query = ((...args: unknown[]) =>
+      query.apply(client, copied(args))) as typeof client.query
+  })
+  const store = storeOn(pool)
+  const claim = claimOf()
+  expect(await attemptOf(await store.begin(claim)).complete(kept('done'))).toBe('stored')
+  expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
+})
+
+// A bug: a statement without values was taken for BEGIN or COMMIT, and its rows had the columns of
+// the statement before it.
+test('rows of a statement without values have its own columns', async () => {
+  const client = await database.pool({ max: 1 }).connect()
+  const wire = pgWire({ prepare: false })
+  const first = { name: 'first', text: 'select $1::text as a, 2 as b', values: ['1'] }
+  const second = { name: 'second', text: 'select 3 as c', values: [] }
+  const [one, two] = await wire.two(client, first, second)
+  expect([one.rows, two.rows]).toEqual([[{ a: '1', b: '2' }], [{ c: '3' }]])
+  client.release()
+})
+
+test('the types of its values go with a statement that is sent alone', async () => {
+  const client = await database.pool({ max: 1 }).connect()
+  const BIGINT = 20
+  const typed = { name: 'typed', text: 'select pg_typeof($1) as t', values: [7], types: [BIGINT] }
+  const { rows } = await pgWire({ prepare: true }).one(client, typed)
+  expect(rows).toEqual([{ t: 'bigint' }])
+  client.release()
+})
+
 test('a client that cannot write the protocol itself can still claim and complete', async () => {
   class Closed extends Pool {
     override connect(callback?: unknown): never {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { type PostgresClient, postgresStore } from '@oncekey/postgres'
 import { fromKysely } from '@oncekey/postgres/kysely'
 import { Kysely, PostgresDialect } from 'kysely'
@@ -77,3 +78,28 @@ describe.each(Object.entries(clients))(
     })
   },
 )
+
+// A bug: a client that could not be asked whether a transaction is open on it was never given back,
+// and its place in the pool was lost.
+test.each([
+  { connection: 'dies', end: (stream: Socket) => stream.destroy() },
+  { connection: 'is silent', end: (stream: Socket) => stream.pause() },
+])('a client whose connection $connection while it is asked leaves the pool', async ({ end }) => {
+  const connectionString = database.url()
+  const pool = new oldest.Pool({ connectionString, max: 1, connectionTimeoutMillis: 1_000 })
+  pool.on('error', () => {})
+  pool.once('acquire', (client) => end((client as unknown as Connected).connection.stream))
+  const { client } = kysely(pool)
+  const store = postgresStore({ client })
+  const claim = claimOf()
+  await expect(store.begin(claim)).rejects.toThrow()
+  const attempt = attemptOf(await store.begin(again(claim)))
+  expect(await attempt.complete(kept('done'))).toBe('stored')
+  await pool.end()
+})
+
+interface Connected {
+  readonly connection: { readonly stream: Socket }
+}
+
+const database = testDatabase()

@@ -49,13 +49,18 @@ export function expireDeliveries(
 
 /**
  * Deletes secrets that sign nothing any more: those that a rotation has replaced, after the
- * overlap, and those that a deletion of their endpoint left because its process died.
+ * overlap, and those that a deletion of their endpoint left because its process died. The two are
+ * found apart: a condition on both tables would join every secret with its endpoint.
  */
 export function purgeSecrets(schema: string, limit: number): Statement<{ count: string }> {
   return inBatch('purge_secrets', [0, limit], {
     due: `select s.id from ${schema}.webhook_secrets s
-          join ${schema}.webhook_endpoints e on e.id = s.endpoint_id
-          where s.expires_at <= ${RETENTION_AGO} or e.status = 'deleted'`,
+          where s.id in (
+            select x.id from ${schema}.webhook_secrets x where x.expires_at <= ${RETENTION_AGO}
+            union all
+            select x.id from ${schema}.webhook_endpoints e
+              join ${schema}.webhook_secrets x on x.endpoint_id = e.id
+              where e.status = 'deleted')`,
     lock: 's',
     taken: `delete from ${schema}.webhook_secrets s using due where s.id = due.id returning 1`,
   })

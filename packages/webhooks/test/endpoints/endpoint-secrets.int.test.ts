@@ -61,6 +61,33 @@ describe('the secrets of an endpoint', () => {
     expect(await hooks.endpoints.secrets(endpoint.id)).toHaveLength(10)
   })
 
+  test('that sign nothing any more are purged, and others stay', async () => {
+    const hooks = database.hooks()
+    const register = () => hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
+    const [kept, rotated, deleted] = [await register(), await register(), await register()]
+    await hooks.endpoints.rotateSecret(rotated.endpoint.id)
+    await database.pool().query(
+      `update oncekey.webhook_secrets set expires_at = now() - interval '1 second'
+         where endpoint_id = $1 and expires_at is not null`,
+      [rotated.endpoint.id],
+    )
+    await database
+      .pool()
+      .query(`update oncekey.webhook_endpoints set status = 'deleted' where id = $1`, [
+        deleted.endpoint.id,
+      ])
+    await hooks.purge()
+    const { rows } = await database.pool().query(
+      `select endpoint_id as id, expires_at is null as signs from oncekey.webhook_secrets
+         order by endpoint_id = $1`,
+      [rotated.endpoint.id],
+    )
+    expect(rows).toEqual([
+      { id: kept.endpoint.id, signs: true },
+      { id: rotated.endpoint.id, signs: true },
+    ])
+  })
+
   test('of many concurrent rotations expire, except for the newest', async () => {
     const hooks = database.hooks()
     const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })

@@ -25,23 +25,34 @@ export function isQuery(value: unknown): value is Query {
   return typeof handler === 'function' && typeof reject === 'function' && Array.isArray(strings)
 }
 
-/**
- * The text of a query without its values, as postgres.js puts it together when it sends the query:
- * with the queries that are fragments of it. Undefined if a fragment is hidden in a helper.
- */
-export function textOf({ strings, args }: Query): string | undefined {
-  const fragments = strings.slice(1).map((_, at) => fragmentOf(args[at]))
-  if (fragments.includes(undefined)) return undefined
-  return strings.map((text, at) => `${text}${fragments[at] ?? ''}`).join('')
+/** A fragment that cannot be seen is ` $1 ` in the text, which is then not whole. */
+export interface QueryText {
+  readonly text: string
+  readonly isWhole: boolean
 }
 
-function fragmentOf(value: unknown): string | undefined {
-  if (isQuery(value)) return textOf(value)
-  if (Array.isArray(value) && isQuery(value[0])) {
-    const texts = value.map(fragmentOf)
-    return texts.includes(undefined) ? undefined : texts.join(' ')
+/**
+ * The text of a query without its values, as postgres.js puts it together when it sends the query:
+ * with the queries that are fragments of it. It is not whole if a fragment is hidden in a helper.
+ */
+export function textOf({ strings, args }: Query): QueryText {
+  const fragments = strings.slice(1).map((_, at) => fragmentOf(args[at]))
+  return {
+    text: strings.map((text, at) => `${text}${fragments[at]?.text ?? ''}`).join(''),
+    isWhole: fragments.every(({ isWhole }) => isWhole),
   }
-  return holdsQuery(value) ? undefined : ' $1 '
+}
+
+function fragmentOf(value: unknown): QueryText {
+  if (isQuery(value)) return textOf(value)
+  if (!Array.isArray(value) || !isQuery(value[0])) {
+    return { text: ' $1 ', isWhole: !holdsQuery(value) }
+  }
+  const fragments = value.map(fragmentOf)
+  return {
+    text: fragments.map(({ text }) => text).join(' '),
+    isWhole: fragments.every(({ isWhole }) => isWhole),
+  }
 }
 
 /** Whether a helper, such as `sql({ … })`, has a query among its values. */

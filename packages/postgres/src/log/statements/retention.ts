@@ -69,15 +69,19 @@ export function purgePortions(schema: string): Purge {
   })
 }
 
-/** Deletes what redrives have taken, which only redrives that are running look at. */
-export function purgeTakenLetters(schema: string): Purge {
-  return purgeBatch('purge_redrive_letters', {
+/**
+ * Deletes what redrives have taken, which only redrives that are running look at: as soon as they
+ * have ended, because the rows may be millions.
+ */
+export function purgeTakenLetters(schema: string): (limit: number) => Statement<{ count: string }> {
+  const purge = purgeBatch('purge_redrive_letters', {
     due: `select l.ctid from ${schema}.redrives r
           join ${schema}.redrive_letters l on l.redrive = r.id
           where r.ended_at is not null and r.ended_at <= ${RETENTION_AGO}`,
     act: `delete from ${schema}.redrive_letters`,
     lock: 'l',
   })
+  return (limit) => purge(0, limit)
 }
 
 /** Deletes redrives that ended long ago and have no portion and no letter left. */

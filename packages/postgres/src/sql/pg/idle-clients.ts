@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { OncekeyError, within } from '@oncekey/core'
+import { neverSent } from '../never-sent.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
 import { isIdle } from './transaction-status.ts'
 
@@ -19,10 +21,11 @@ const checked = new WeakSet<object>()
 function checkClients(pool: PgPool<PgPoolClient>): void {
   if (checked.has(pool) || typeof pool.connect !== 'function') return
   checked.add(pool)
+  const timeoutMs = pool.options?.connectionTimeoutMillis || ASK_TIMEOUT_MS
   const connect = pool.connect as (...args: unknown[]) => unknown
   const lend = async (): Promise<PgPoolClient> => {
     const client = (await connect.call(pool)) as PgPoolClient
-    if (await isIdle(client)) return client
+    if (await askedIfIdle(client, timeoutMs)) return client
     client.release(new Error('The client was released to its pool with a transaction open.'))
     return lend()
   }
@@ -33,3 +36,27 @@ function checkClients(pool: PgPool<PgPoolClient>): void {
     },
   })
 }
+
+/**
+ * Nobody else knows of the client yet: if the server does not answer, it has to leave the pool here,
+ * or it would count as in use for ever.
+ */
+async function askedIfIdle(client: PgPoolClient, timeoutMs: number): Promise<boolean> {
+  const idle = isIdle(client)
+  if (typeof idle === 'boolean') return idle
+  try {
+    return await within(timeoutMs, idle, () => unanswered(timeoutMs))
+  } catch (error) {
+    client.release(error as Error)
+    client.connection?.stream?.destroy()
+    throw neverSent(error as Error)
+  }
+}
+
+function unanswered(timeoutMs: number): OncekeyError {
+  const what = `A connection of the pool did not answer within ${timeoutMs} ms.`
+  return new OncekeyError('store-unavailable', what)
+}
+
+/** For a pool that would wait for a new connection without an end. */
+const ASK_TIMEOUT_MS = 5_000

@@ -41,11 +41,8 @@ interface Corkable {
   uncork?(): void
 }
 
-/**
- * A statement with a name is parsed once per connection. A statement without values is BEGIN,
- * COMMIT or ROLLBACK: it is not described, since it has no rows whose columns would be named.
- */
-export interface BatchStatement extends Pick<Statement, 'text' | 'values' | 'types'> {
+/** A statement with a name is parsed once per connection. */
+export interface BatchStatement extends Pick<Statement, 'text' | 'values' | 'types' | 'hasNoRows'> {
   readonly name?: string | undefined
 }
 
@@ -53,69 +50,87 @@ type Callback = (error: Error | null, results: PgResult[]) => void
 
 /**
  * The object that `pg` calls as replies arrive. Its `text` is for tools that instrument queries.
+ * All of it is own properties: some of these tools pass `pg` a copy made by spread, which leaves
+ * out what is on a prototype. The functions are shared, because functions of its own would be a
+ * fifth of what a batch allocates.
  */
 function batch(statements: readonly BatchStatement[], callback: Callback): Batch {
-  const made: Batch = Object.create(REPLIES)
-  made.statements = statements
-  made.text = statements.map(({ text }) => text).join(';\n')
-  made.callback = callback
-  made.results = []
-  made.columns = NO_COLUMNS
-  made.rows = undefined
-  return made
+  return {
+    statements,
+    text: statements.map(({ text }) => text).join(';\n'),
+    callback,
+    results: [],
+    columns: NO_COLUMNS,
+    rows: undefined,
+    submit,
+    handleRowDescription,
+    handleDataRow,
+    handleCommandComplete,
+    handleReadyForQuery,
+    handleError,
+  }
 }
 
 interface Batch {
-  statements: readonly BatchStatement[]
-  text: string
-  callback: Callback
-  results: Result[]
+  readonly statements: readonly BatchStatement[]
+  readonly text: string
+  readonly callback: Callback
+  readonly results: Result[]
   /** The columns of the statement that is being answered. */
   columns: readonly { readonly name: string }[]
   rows: Row[] | undefined
+  readonly submit: typeof submit
+  readonly handleRowDescription: typeof handleRowDescription
+  readonly handleDataRow: typeof handleDataRow
+  readonly handleCommandComplete: typeof handleCommandComplete
+  readonly handleReadyForQuery: typeof handleReadyForQuery
+  readonly handleError: typeof handleError
 }
 
 const NO_COLUMNS: readonly never[] = []
 
-/** On a prototype: functions of its own are a fifth of what a batch allocates. */
-const REPLIES = {
-  submit(this: Batch, connection: Connection): void {
-    inOneWrite(connection.stream, () => {
-      for (const statement of this.statements) write(connection, statement)
-      connection.sync()
-    })
-  },
-
-  handleRowDescription(this: Batch, { fields }: { fields: Batch['columns'] }): void {
-    this.columns = fields
-  },
-
-  handleDataRow(this: Batch, { fields }: { fields: readonly (string | null)[] }): void {
-    const row: Row = {}
-    for (let at = 0; at < this.columns.length; at++) {
-      row[this.columns[at]?.name as string] = fields[at] ?? null
-    }
-    if (this.rows === undefined) this.rows = [row]
-    else this.rows.push(row)
-  },
-
-  handleCommandComplete(this: Batch, { text }: { text: string }, connection: Connection): void {
-    const { name, text: parsed } = this.statements[this.results.length] as BatchStatement
-    if (name !== undefined) connection.parsedStatements[name] = parsed
-    this.results.push({ command: text.split(' ', 1)[0] as string, rows: this.rows ?? [] })
-    this.rows = undefined
-  },
-
-  handleReadyForQuery(this: Batch): void {
-    this.callback(null, this.results)
-  },
-
-  handleError(this: Batch, error: Error): void {
-    this.callback(error, this.results)
-  },
+function submit(this: Batch, connection: Connection): void {
+  inOneWrite(connection.stream, () => {
+    for (const statement of this.statements) write(connection, statement)
+    connection.sync()
+  })
 }
 
-function write(connection: Connection, { name = '', text, values, types }: BatchStatement): void {
+function handleRowDescription(this: Batch, { fields }: { fields: Batch['columns'] }): void {
+  this.columns = fields
+}
+
+function handleDataRow(this: Batch, { fields }: { fields: readonly (string | null)[] }): void {
+  const row: Row = {}
+  for (let at = 0; at < this.columns.length; at++) {
+    row[this.columns[at]?.name as string] = fields[at] ?? null
+  }
+  if (this.rows === undefined) this.rows = [row]
+  else this.rows.push(row)
+}
+
+function handleCommandComplete(
+  this: Batch,
+  { text }: { text: string },
+  connection: Connection,
+): void {
+  const { name, text: parsed } = this.statements[this.results.length] as BatchStatement
+  if (name !== undefined) connection.parsedStatements[name] = parsed
+  this.results.push({ command: text.split(' ', 1)[0] as string, rows: this.rows ?? [] })
+  this.rows = undefined
+  this.columns = NO_COLUMNS
+}
+
+function handleReadyForQuery(this: Batch): void {
+  this.callback(null, this.results)
+}
+
+function handleError(this: Batch, error: Error): void {
+  this.callback(error, this.results)
+}
+
+function write(connection: Connection, statement: BatchStatement): void {
+  const { name = '', text, values, types, hasNoRows } = statement
   if (name === '' || connection.parsedStatements[name] === undefined) {
     // A statement that was parsed and then failed exists on the server. Closing one that does not
     // exist is no error.
@@ -123,7 +138,7 @@ function write(connection: Connection, { name = '', text, values, types }: Batch
     connection.parse({ name, text, types: types ?? [] })
   }
   connection.bind({ statement: name, values, valueMapper })
-  if (values.length > 0) connection.describe({ type: 'P', name: '' })
+  if (hasNoRows !== true) connection.describe({ type: 'P', name: '' })
   connection.execute({})
 }
 

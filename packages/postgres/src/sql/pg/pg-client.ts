@@ -11,7 +11,10 @@ export interface PgPool<Client = unknown> {
       done: (release?: unknown) => void,
     ) => void,
   ): void
-  readonly options: { readonly max?: number | undefined }
+  readonly options: {
+    readonly max?: number | undefined
+    readonly connectionTimeoutMillis?: number | undefined
+  }
   readonly totalCount: number
   /** The class of the pool's clients. */
   readonly Client?: unknown

@@ -37,7 +37,7 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
     if (values.length === 0) return sent(client, { text, types: TEXT })
     const name = nameOf(statement)
     if (name !== undefined) forgetWithServer(client)
-    if (name !== undefined && takesBatches(client)) return alone(client, { text, values, name })
+    if (name !== undefined && takesBatches(client)) return alone(client, { ...statement, name })
     return sent(client, { text, values: values as unknown[], types: TEXT, ...(name && { name }) })
   }
 

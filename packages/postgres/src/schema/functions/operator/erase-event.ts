@@ -4,6 +4,10 @@
  * its data. Its audit entries lose the values that were edited, and their note. Rows stay, so that
  * nothing is delivered twice. Returns how many events and how many entries were erased.
  *
+ * Long tables are read before any row is locked, and rows are then changed by their keys: a relay
+ * must not wait until the log has been read. A delivery is locked before its attempts, as by
+ * settle_3(), which deletes it and then them.
+ *
  * The tables of webhooks may be missing, so their statements are made at run time.
  */
 export function eraseEventFunction(schema: string): string {
@@ -12,6 +16,9 @@ export function eraseEventFunction(schema: string): string {
     language plpgsql volatile set jit = off as $$
     declare
       erased text[];
+      numbers bigint[];
+      letters bigint[];
+      edited bigint[];
       erasing bigint;
     begin
       with recursive edits as materialized (
@@ -25,22 +32,33 @@ export function eraseEventFunction(schema: string): string {
       select array_agg(m.id) into erased from meant m;
       events := cardinality(erased);
 
-      update ${schema}.outbox o set data = 'null', headers = '{}', subject = null
+      select array_agg(o.seq) into numbers from ${schema}.outbox o
         where o.id = any(erased::uuid[]);
-      update ${schema}.delivery_attempts a set message = '', stack = null
-        where a.delivery in (
-          select d.id from ${schema}.deliveries d where d.event_id = any(erased));
+      select array_agg(d.id) into letters from ${schema}.deliveries d
+        where d.event_id = any(erased);
+      select coalesce(array_agg(o.id), '{}') into edited from ${schema}.operations o
+        where o.act = ${EDITED} and o.detail->>'eventId' = any(erased);
+      entries := cardinality(edited);
+
+      perform from ${schema}.deliveries d where d.id = any(letters) order by d.id for update;
       update ${schema}.deliveries d
         set data = 'null', headers = '{}', subject = null, error_message = null, note = null
-        where d.event_id = any(erased);
+        where d.id = any(letters);
+      update ${schema}.delivery_attempts a set message = '', stack = null
+        where a.delivery = any(letters);
+      update ${schema}.outbox o set data = 'null', headers = '{}', subject = null
+        where o.seq = any(numbers) and o.id = any(erased::uuid[]);
       if to_regclass('${schema.replaceAll("'", "''")}.webhook_messages') is not null then
-        execute $of$update ${schema}.webhook_attempts a set message = null, body = null
-          where a.delivery_id in (
-            select d.id from ${schema}.webhook_deliveries d where d.message_id = any($1))$of$
-          using erased::uuid[];
+        execute $of$select array_agg(d.id) from (
+            select d.id from ${schema}.webhook_deliveries d where d.message_id = any($1)
+              order by d.id for update) d$of$
+          into letters using erased::uuid[];
         execute $of$update ${schema}.webhook_deliveries d set note = null
-          where d.message_id = any($1) and d.note is not null$of$
-          using erased::uuid[];
+          where d.id = any($1) and d.note is not null$of$
+          using letters;
+        execute $of$update ${schema}.webhook_attempts a set message = null, body = null
+          where a.delivery_id = any($1)$of$
+          using letters;
         execute $of$update ${schema}.webhook_messages m
           set headers = '{}', subject = null, body = convert_to(format(
             '{"type":%s,"timestamp":"%s","data":null}', to_json(m.type), to_char(
@@ -49,14 +67,12 @@ export function eraseEventFunction(schema: string): string {
           using erased::uuid[];
       end if;
 
-      select count(*) into entries from ${schema}.operations o
-        where o.act = ${EDITED} and o.detail->>'eventId' = any(erased);
       erasing := ${schema}.audit(in_actor, 'events.erase', in_target, in_note,
         jsonb_build_object('events', to_jsonb(erased), 'entries', entries));
       update ${schema}.operations o
         set note = '',
           detail = o.detail - 'changes' || jsonb_build_object('erasedBy', erasing::text)
-        where o.act = ${EDITED} and o.detail->>'eventId' = any(erased);
+        where o.id = any(edited);
     end $$`
 }
 
