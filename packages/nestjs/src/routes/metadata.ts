@@ -57,7 +57,7 @@ export function versionsOf(type: Class, handler: Handler): readonly string[] {
   return [said ?? []].flat().map(String)
 }
 
-/** Whether a handler sends the response itself: it has `@Res()` or `@Next()`, without passthrough. */
+/** Whether a handler responds by itself: it has `@Res()` or `@Next()`, without passthrough. */
 export function answersItself(type: Class, handler: Handler): boolean {
   const name = methodsOf(type).find(([, other]) => other === handler)?.[0]
   if (name === undefined || Reflect.getMetadata(PASSTHROUGH, type, name)) return false

@@ -38,8 +38,8 @@ function checkClients(pool: PgPool<PgPoolClient>): void {
 }
 
 /**
- * Nobody else knows of the client yet: if the server does not answer, it has to leave the pool here,
- * or it would count as in use for ever.
+ * Nobody else knows of the client yet: if the server does not answer, it has to leave the pool
+ * here, or it would count as in use for ever.
  */
 async function askedIfIdle(client: PgPoolClient, timeoutMs: number): Promise<boolean> {
   const idle = isIdle(client)
