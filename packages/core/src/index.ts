@@ -56,7 +56,6 @@ export type {
   EventLogCapabilities,
   Intake,
   Lag,
-  Maintenance,
   Subscription,
   TakeIn,
   Want,
@@ -102,6 +101,7 @@ export {
   type Redrives,
 } from './contracts/redrives.ts'
 export {
+  type Maintenance,
   type Retired,
   type Retirement,
   type RetireOptions,

@@ -4,7 +4,7 @@ import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { OutboxEvent } from './event.ts'
 import type { Page, ReadRequest } from './logged-event.ts'
-import type { Retired, RetireOptions } from './retirement.ts'
+import type { Maintenance, Retired, RetireOptions } from './retirement.ts'
 import type { HeldSlot, Lease, LeaseRequest, Position } from './slots.ts'
 import type { Standing } from './subscription-record.ts'
 
@@ -117,12 +117,11 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Counts a start of an event that may have killed an earlier process, and returns how often it
-   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no longer
-   * held. If this holder disappears too, the next finds the event in `suspect`.
+   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is held no
+   * longer. If this holder disappears too, the next finds the event in `suspect`.
    *
-   * - With `backTo`, by which a relay that stops takes a start back, it counts none: it sets the
-   *   count of the event back to that number, and at 0 no event is suspected. If another event was
-   *   counted since, nothing changes.
+   * - With `backTo`, by which a relay that stops takes a start back, it counts none but sets the
+   *   event's count to that number (0: none is suspected), unless another was counted since.
    */
   suspect(request: {
     readonly consumer: string
@@ -310,13 +309,4 @@ export interface Lag {
    * log, but retention waits for it.
    */
   readonly horizon: { readonly ageMs: number; readonly pid: string } | null
-}
-
-export interface Maintenance {
-  /** The number of events removed. A log may remove them in portions. */
-  readonly dropped: number
-  /** Consumers that hold events back and have no relay: most likely removed or renamed. */
-  readonly missing: readonly { readonly consumer: string; readonly lastSeenAt: Date }[]
-  /** Consumers that no longer hold events back, because they were missing for too long. */
-  readonly abandoned: readonly string[]
 }

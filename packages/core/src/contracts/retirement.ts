@@ -45,3 +45,13 @@ export function retirement(options: RetireOptions = {}): Retirement {
   }
   return { remaining, note, actor }
 }
+
+/** What a maintenance of a log did, and whom it missed. */
+export interface Maintenance {
+  /** The number of events removed. A log may remove them in portions. */
+  readonly dropped: number
+  /** Consumers that hold events back and have no relay: most likely removed or renamed. */
+  readonly missing: readonly { readonly consumer: string; readonly lastSeenAt: Date }[]
+  /** Consumers that no longer hold events back, because they were missing for too long. */
+  readonly abandoned: readonly string[]
+}

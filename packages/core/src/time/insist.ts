@@ -21,7 +21,7 @@ export interface Insisting<Work> {
 /** What an attempt did, by the ids of the works. */
 export interface Tries {
   readonly done: Iterable<string>
-  /** Work that the attempt did not get to. Who waits for a try of it keeps waiting. @default none */
+  /** Work that the attempt did not get to: who waits for a try of it waits on. @default none */
   readonly untried?: Iterable<string>
 }
 
