@@ -39,8 +39,8 @@ export function isOtherEncoding(error: unknown): boolean {
 }
 
 /**
- * An earlier user of the session left a role or an encoding set in it. A setting that the failed
- * transaction itself made is undone by its rollback.
+ * An earlier user of the session left a role or an encoding set in it. The error is the same if the
+ * failed transaction itself made the setting, but its rollback then undoes it.
  */
 export function isSetInSession(error: unknown): boolean {
   return SET_IN_SESSION.has(sqlState(error) ?? '')

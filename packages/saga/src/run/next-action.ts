@@ -12,7 +12,7 @@ export interface Action {
 
 /**
  * The next action of a run. Going forward, it is the first step that is not done. Going backward,
- * it is the compensation of the last step that may have had an effect and has one. `undefined` if
+ * it is the compensation of the last step that has one and may have had an effect. `undefined` if
  * there is no such step: the run has ended.
  */
 export function nextAction(definition: Definition, run: Run): Action | undefined {

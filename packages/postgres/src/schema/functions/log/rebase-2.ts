@@ -1,9 +1,10 @@
 /**
  * Repairs all cursors in a database whose rows came from another server. The transaction ids in the
- * cursors mean nothing there, so each cursor is set by 'seq', the events' numbers, which came with
- * the rows. It is set to the highest number that it knows of, or, if its snapshots do not show an
- * event below that, to just before the first such event. That may be less than the consumer had
- * passed, so some events are delivered again.
+ * cursors are that server's and mean nothing here, so each cursor is set by 'seq', the events'
+ * numbers, which came with the rows. It is set to the highest number that it knows of. But if there
+ * is an event with a lower number that its old snapshots do not show (the event's row still has the
+ * old server's id, too), the cursor is set to just before the first such event. That may be less
+ * than the consumer had passed, so some events are delivered again.
  *
  * All cursors are repaired at once, because afterwards the ids of the old server are gone from the
  * rows.

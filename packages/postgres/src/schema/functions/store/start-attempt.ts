@@ -12,8 +12,8 @@ export function startAttemptFunction(schema: string): string {
 }
 
 /**
- * When the transaction began, in microseconds; no two transactions of one session began at the same
- * time.
+ * When the transaction began, in microseconds. No two transactions of one session began at the same
+ * time, except on PGlite, whose clock counts milliseconds ('same-transaction.ts').
  */
 export const STARTED = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint'
 
