@@ -19,8 +19,8 @@ export interface CarriedRow {
  *
  * It takes the rows that were there when the redrive started, by their times. A row whose time lies
  * in the future was there, too: the clock was put back since. It takes no letter a second time that
- * it has already put back: if the clock was put back in between, a letter that dies again can have a
- * time from before the redrive's start.
+ * it has already put back: if the clock was put back in between, a letter that dies again can have
+ * a time from before the redrive's start.
  */
 export function carryPortion(
   schema: string,
