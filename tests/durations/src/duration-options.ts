@@ -268,6 +268,7 @@ export const durationOptions: readonly DurationOption[] = [
 /** Members whose name looks like a duration option although they are none, with the reason. */
 export const noOptions: ReadonlyMap<string, string> = new Map([
   ['core/src/engine/answer.ts: retryAfterMs', 'what an answer says'],
+  ['core/src/engine/drain.ts: deadlineMs', 'that of `drain` in engine.ts, checked here'],
   ['core/src/engine/engine.ts: retryAfterMs', 'what an answer says'],
   ['core/src/response/problem.ts: retryAfterMs', 'what an answer says'],
   ['core/src/telemetry/trace.ts: durationMs', 'what was measured'],

@@ -1,4 +1,4 @@
-import { messageOf, warnOnce } from '@oncekey/core'
+import { callLater, messageOf, warnOnce } from '@oncekey/core'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
 /**
@@ -81,7 +81,7 @@ async function listen(
         `The subscriber of valkey-glide failed and is tried again: ${message.replace(/\.$/, '')}. ` +
           'This is logged once.',
       )
-      await new Promise((resolve) => setTimeout(resolve, HEAR_AGAIN_MS).unref())
+      await new Promise<void>((resolve) => callLater(resolve, HEAR_AGAIN_MS).unref())
     }
   }
 }
