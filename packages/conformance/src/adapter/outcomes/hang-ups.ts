@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { eventually } from '../../behaviour/eventually.ts'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+import { counted, created, door, expectProblem, type Served } from '../site/adapter-context.ts'
+import type { Answer } from '../site/http-client.ts'
 
 /** The client hangs up, which is the case that retries exist for. */
 export function hangUps(): AdapterBehaviourGroup {
@@ -50,10 +51,7 @@ export function hangUps(): AdapterBehaviourGroup {
           client.abort()
           assert.equal(await first, 'hung up')
           finish.open()
-          const again = await eventually('the result', async () => {
-            const answer = await site.post(key)
-            return answer.code === 'in-progress' ? undefined : answer
-          })
+          const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
           assert.equal(again.text, '{"id":"order-1"}')
@@ -78,10 +76,7 @@ export function hangUps(): AdapterBehaviourGroup {
           client.abort()
           assert.equal(await first, 'hung up')
           finish.open()
-          const again = await eventually('the refusal', async () => {
-            const answer = await site.post(key)
-            return answer.code === 'in-progress' ? undefined : answer
-          })
+          const again = await answerOnceOver(site, key)
           assert.equal(again.status, 422)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
           assert.equal(again.text, '{"id":"order-1"}')
@@ -109,10 +104,7 @@ export function hangUps(): AdapterBehaviourGroup {
           client.abort()
           assert.equal(await first, 'hung up')
           finish.open()
-          const again = await eventually('an end', async () => {
-            const answer = await site.post(key)
-            return answer.code === 'in-progress' ? undefined : answer
-          })
+          const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
           assert.equal(runs(), 2)
           assert.deepEqual(await committed(subject), [])
@@ -139,10 +131,7 @@ export function hangUps(): AdapterBehaviourGroup {
           client.abort()
           assert.equal(await first, 'hung up')
           commit.open()
-          const again = await eventually('the result', async () => {
-            const answer = await site.post(key)
-            return answer.code === 'in-progress' ? undefined : answer
-          })
+          const again = await answerOnceOver(site, key)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
           assert.equal(runs(), 1)
         },
@@ -173,10 +162,7 @@ export function hangUps(): AdapterBehaviourGroup {
           client.abort()
           assert.equal(await first, 'hung up')
           gone.open()
-          const again = await eventually('an end', async () => {
-            const answer = await site.post(key)
-            return answer.code === 'in-progress' ? undefined : answer
-          })
+          const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
           if (runs() === 1) {
             // The framework continued, so the whole response was stored.
@@ -255,4 +241,12 @@ export function hangUps(): AdapterBehaviourGroup {
       },
     ],
   }
+}
+
+/** Sends the request again until no attempt has its key. */
+function answerOnceOver(site: Served, key: string): Promise<Answer> {
+  return eventually('the attempt to be over', async () => {
+    const answer = await site.post(key)
+    return answer.code === 'in-progress' ? undefined : answer
+  })
 }
