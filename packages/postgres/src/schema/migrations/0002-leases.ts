@@ -1,4 +1,5 @@
-import { leasesInTransactionMode } from '../functions/lease/in-transaction-mode.ts'
+import { leasedAttemptFunction } from '../functions/lease/leased-attempt.ts'
+import { replaceAttempt } from '../superseded/lease/replace-attempt.ts'
 
 /**
  * Attempts of lease mode, whose claims are committed before their handlers run, and the functions
@@ -293,6 +294,7 @@ export function leases(schema: string): string[] {
           end
       );
     end $$`,
-    ...leasesInTransactionMode(schema),
+    leasedAttemptFunction(schema),
+    replaceAttempt(schema),
   ]
 }

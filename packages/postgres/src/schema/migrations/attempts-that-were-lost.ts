@@ -1,8 +1,8 @@
-import { abandonAttempt2 } from '../functions/lease/abandon-attempt-2.ts'
-import { completeAttempt4 } from '../functions/lease/complete-attempt-4.ts'
-import { releaseAttempt2 } from '../functions/lease/release-attempt-2.ts'
-import { renewLeases2 } from '../functions/lease/renew-leases-2.ts'
 import { restoreAttemptFunction } from '../functions/lease/restore-attempt.ts'
+import { abandonAttempt2 } from '../superseded/lease/abandon-attempt-2.ts'
+import { completeAttempt4 } from '../superseded/lease/complete-attempt-4.ts'
+import { releaseAttempt2 } from '../superseded/lease/release-attempt-2.ts'
+import { renewLeases2 } from '../superseded/lease/renew-leases-2.ts'
 
 /**
  * If a failover loses an attempt of lease mode, the process that runs the attempt writes it again.

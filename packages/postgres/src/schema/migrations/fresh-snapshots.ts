@@ -1,5 +1,5 @@
-import { claimLeaseFunction } from '../functions/lease/claim-lease.ts'
-import { refuseFunction } from '../functions/store/refuse.ts'
+import { claimLeaseFunction } from '../superseded/lease/claim-lease-2.ts'
+import { refuseFunction } from '../superseded/store/refuse-2.ts'
 
 /** In every mode, decisions about a key use a snapshot that is newer than the key's lock. */
 export function freshSnapshots(schema: string): string[] {

@@ -1,7 +1,7 @@
-import { completeAttemptFunction } from '../functions/lease/complete-attempt.ts'
 import { appendEventsFunction } from '../functions/store/append-events.ts'
-import { completeFunction } from '../functions/store/complete.ts'
-import { endAttemptFunction } from '../functions/store/end-attempt.ts'
+import { completeAttemptFunction } from '../superseded/lease/complete-attempt-2.ts'
+import { completeFunction } from '../superseded/store/complete-2.ts'
+import { endAttemptFunction } from '../superseded/store/end-attempt-2.ts'
 
 /**
  * The functions that end a handler's transaction work in whatever role the handler has set. For

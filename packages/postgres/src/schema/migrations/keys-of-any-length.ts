@@ -1,9 +1,9 @@
 import { keyHash } from '../functions/expressions/key-hash.ts'
 import { advance2 } from '../functions/log/advance-2.ts'
-import { fileFailed2 } from '../functions/log/file-failed-2.ts'
 import { readEvents5 } from '../functions/log/read-events-5.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
-import { settle2 } from '../functions/settling/settle-2.ts'
+import { fileFailedSilently } from '../superseded/log/file-failed-2.ts'
+import { settle2 } from '../superseded/settling/settle-2.ts'
 
 /**
  * Finds deliveries by a hash of their ordering key, so that a key may have any length. Also: rows
@@ -20,7 +20,7 @@ export function keysOfAnyLength(schema: string): string[] {
       from ${schema}.outbox o
       where d.state in ('retrying', 'dead') and d.ordering_key ~ '…[0-9a-f]{64}$'
         and o.seq = d.seq and o.id::text = d.event_id and o.ordering_key <> d.ordering_key`,
-    fileFailed2(schema),
+    fileFailedSilently(schema),
     advance2(schema),
     settle2(schema),
     takeRuns2(schema),

@@ -1,4 +1,4 @@
-import { readEvents4 } from '../functions/log/read-events-4.ts'
+import { readEvents4 } from '../superseded/log/read-events-4.ts'
 
 /** Reads the rows of a large transaction that was in progress in bounded steps. */
 export function largeTransactions(schema: string): string[] {

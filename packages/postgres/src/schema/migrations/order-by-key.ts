@@ -1,4 +1,4 @@
-import { takeRuns } from '../functions/log/take-runs.ts'
+import { takeRuns } from '../superseded/log/take-runs.ts'
 
 /**
  * Takes deliveries of an ordered consumer in the order of the log, several of one key at a time.

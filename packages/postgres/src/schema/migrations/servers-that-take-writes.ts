@@ -1,6 +1,6 @@
 import { takesWritesFunction } from '../functions/expressions/takes-writes.ts'
-import { claimFunction } from '../functions/store/claim.ts'
 import { startAttemptFunction } from '../functions/store/start-attempt.ts'
+import { claimFunction } from '../superseded/store/claim-2.ts'
 
 /**
  * A claim refuses a server that takes no writes. `start_attempt` is replaced under its name: its

@@ -1,9 +1,9 @@
-import { claimLeaseFunction3 } from '../functions/lease/claim-lease-3.ts'
-import { completeAttemptFunction3 } from '../functions/lease/complete-attempt-3.ts'
 import { claimFunction3 } from '../functions/store/claim-3.ts'
-import { completeFunction3 } from '../functions/store/complete-3.ts'
 import { endAttemptFunction3 } from '../functions/store/end-attempt-3.ts'
-import { refuseFunction3 } from '../functions/store/refuse-3.ts'
+import { claimLeaseFunction3 } from '../superseded/lease/claim-lease-3.ts'
+import { completeAttemptFunction3 } from '../superseded/lease/complete-attempt-3.ts'
+import { completeFunction3 } from '../superseded/store/complete-3.ts'
+import { refuseFunction3 } from '../superseded/store/refuse-3.ts'
 
 /**
  * Settings that a handler changes in its session no longer affect under which name its request is

@@ -1,5 +1,5 @@
 import { isWanted } from '../functions/log/is-wanted.ts'
-import { takeDue2 } from '../functions/log/take-due-2.ts'
+import { takeDue2 } from '../superseded/log/take-due-2.ts'
 
 /**
  * Puts on record which types each release of a consumer takes: see `SubscriptionRecord` of

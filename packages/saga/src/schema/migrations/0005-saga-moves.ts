@@ -1,9 +1,10 @@
 import { claimRuns } from '../functions/claim-runs.ts'
 import { holdRun } from '../functions/hold-run.ts'
 import { interventions } from '../functions/interventions.ts'
-import { recordMove } from '../functions/record-move.ts'
 import { runSnapshot } from '../functions/run-snapshot.ts'
-import { takeRun } from '../functions/take-run.ts'
+import { recordMove } from '../superseded/record-move.ts'
+import { settleRun2 } from '../superseded/settle-run-2.ts'
+import { takeRun } from '../superseded/take-run-2.ts'
 
 /**
  * Each move contains the name of the move before it, so that a move which a failover lost is
@@ -27,5 +28,6 @@ export function sagaMoves(schema: string): string[] {
     holdRun(schema),
     recordMove(schema),
     ...interventions(schema),
+    settleRun2(schema),
   ]
 }

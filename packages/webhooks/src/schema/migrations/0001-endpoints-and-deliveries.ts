@@ -1,4 +1,4 @@
-import { claimAndSettle } from '../functions/claim-and-settle-1.ts'
+import { claimAndSettle } from '../superseded/claim-and-settle-1.ts'
 
 /**
  * Endpoints with their secrets, messages, deliveries and attempts.

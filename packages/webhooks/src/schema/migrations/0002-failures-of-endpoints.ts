@@ -1,4 +1,4 @@
-import { settleDeliveries } from '../functions/settle-webhooks-2.ts'
+import { settleDeliveries } from '../superseded/settle-webhooks-2.ts'
 
 /** Endpoints are disabled after enough failed attempts and events, not after a time alone. */
 export function failuresOfEndpoints(schema: string): string[] {

@@ -1,5 +1,5 @@
-import { rotateWebhookSecret } from '../functions/rotate-webhook-secret.ts'
 import { whenTimesWereSet } from '../functions/webhook-times.ts'
+import { rotateWebhookSecret } from '../superseded/rotate-webhook-secret.ts'
 
 /**
  * Times are repaired after the clock was put back. Two concurrent rotations of a secret both count.

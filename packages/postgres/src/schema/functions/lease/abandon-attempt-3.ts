@@ -1,9 +1,11 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Makes the outcome of an attempt unknown, and returns the key's state. It does so if the attempt
- * still has its key, or if the database has lost the attempt. It locks the attempt's row, and so
- * waits until a COMMIT whose reply was lost is done.
+ * Ends the lease of an attempt whose outcome is unknown to its process, and so answers whether the
+ * attempt was stored. It locks the attempt's row, and so waits until a COMMIT whose reply was lost
+ * is over. Then a record of the attempt means `stored`. If the attempt still has its key, or if the
+ * database has lost it, the key becomes unknown: `abandoned`. In every other case another attempt
+ * has the key: `superseded`.
  */
 export function abandonAttempt3(schema: string): string {
   return `create function ${schema}.abandon_attempt_3(in_token text, in_namespace text,

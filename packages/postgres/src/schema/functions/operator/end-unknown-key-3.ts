@@ -1,5 +1,5 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
-import { READ_COMMITTED } from './end-unknown-key.ts'
+import { READ_COMMITTED } from '../expressions/read-committed.ts'
 
 /**
  * Carries out an operator's decision about a key with an unknown outcome, and writes the audit

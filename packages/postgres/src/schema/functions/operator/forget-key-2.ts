@@ -1,4 +1,4 @@
-import { READ_COMMITTED } from './end-unknown-key.ts'
+import { READ_COMMITTED } from '../expressions/read-committed.ts'
 
 /**
  * Deletes the record of a finished key, with an audit entry, if it is still the record that the

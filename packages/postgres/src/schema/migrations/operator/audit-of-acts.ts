@@ -1,4 +1,4 @@
-import { auditFunction } from '../../functions/operator/audit.ts'
+import { auditFunction } from '../../superseded/operator/audit.ts'
 
 /** Extends the audit trail from acts on keys to all acts. */
 export function auditOfActs(schema: string): string[] {

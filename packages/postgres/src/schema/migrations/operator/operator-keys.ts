@@ -1,5 +1,5 @@
-import { endUnknownKeyFunction } from '../../functions/operator/end-unknown-key.ts'
-import { forgetKeyFunction } from '../../functions/operator/forget-key.ts'
+import { endUnknownKeyFunction } from '../../superseded/operator/end-unknown-key.ts'
+import { forgetKeyFunction } from '../../superseded/operator/forget-key.ts'
 
 /** The audit trail of operators' acts, and the functions by which operators act on keys. */
 export function operatorKeys(schema: string): string[] {

@@ -1,8 +1,8 @@
 import { abandonAttempt3 } from '../../functions/lease/abandon-attempt-3.ts'
 import { completeAttempt5 } from '../../functions/lease/complete-attempt-5.ts'
 import { releaseAttempt3 } from '../../functions/lease/release-attempt-3.ts'
-import { fileFailedOrRaise } from '../../functions/log/file-failed-or-raise.ts'
-import { auditFunction2 } from '../../functions/operator/audit-2.ts'
+import { fileFailed2 } from '../../functions/log/file-failed-2.ts'
+import { auditFunction2 } from '../../functions/operator/audit.ts'
 import { endUnknownKey3 } from '../../functions/operator/end-unknown-key-3.ts'
 import { completeFunction4 } from '../../functions/store/complete-4.ts'
 import { refuseFunction4 } from '../../functions/store/refuse-4.ts'
@@ -24,7 +24,7 @@ export function droppedWrites(schema: string): string[] {
     completeAttempt5(schema),
     abandonAttempt3(schema),
     releaseAttempt3(schema),
-    fileFailedOrRaise(schema),
+    fileFailed2(schema),
     endUnknownKey3(schema),
     auditFunction2(schema),
   ]

@@ -4,9 +4,9 @@ import {
   IN_HANDLERS_TRANSACTION,
   mayWriteRecord,
   ROLE_OF_HANDLER,
-} from '../expressions/as-login.ts'
-import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
-import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
+} from '../../functions/expressions/as-login.ts'
+import { REFUSE_OTHER_ENCODINGS } from '../../functions/expressions/speaks-utf8.ts'
+import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from '../../functions/store/same-transaction.ts'
 
 /** An earlier version of `complete_4`, for processes of an earlier release. It knows no mark. */
 export function completeFunction3(schema: string): string {

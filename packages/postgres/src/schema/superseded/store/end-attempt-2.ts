@@ -4,7 +4,7 @@ import {
   IN_HANDLERS_TRANSACTION,
   mayInsert,
   ROLE_OF_HANDLER,
-} from '../expressions/as-login.ts'
+} from '../../functions/expressions/as-login.ts'
 
 /** `end_attempt_2`, an earlier version of `end_attempt_3`, for processes of an earlier release. */
 export function endAttemptFunction(schema: string): string {

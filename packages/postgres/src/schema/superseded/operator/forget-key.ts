@@ -1,4 +1,4 @@
-import { READ_COMMITTED } from './end-unknown-key.ts'
+import { READ_COMMITTED } from '../../functions/expressions/read-committed.ts'
 
 /** The first version of `forget_key_2`, for processes of an earlier release. */
 export function forgetKeyFunction(schema: string): string {

@@ -1,4 +1,4 @@
-import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
+import { REFUSE_OTHER_ENCODINGS } from '../../functions/expressions/speaks-utf8.ts'
 
 /**
  * An earlier version of `claim_lease_5`, for processes of an earlier release. Clocks that were put

@@ -4,25 +4,27 @@ import {
   IN_HANDLERS_TRANSACTION,
   mayWriteRecord,
   ROLE_OF_HANDLER,
-} from '../expressions/as-login.ts'
-import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
-import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
+} from '../../functions/expressions/as-login.ts'
 
-/** An earlier version of `complete_attempt_5`, for processes of an earlier release. */
-export function completeAttempt4(schema: string): string {
-  return `create function ${schema}.complete_attempt_4(in_token text, in_namespace text, in_scope text,
+/**
+ * `complete_attempt_2`, an earlier version of `complete_attempt_5`, for processes of an earlier
+ * release.
+ */
+export function completeAttemptFunction(schema: string): string {
+  return `create function ${schema}.complete_attempt_2(in_token text, in_namespace text, in_scope text,
       in_key text, in_status integer, in_headers text, in_body bytea, in_seal text,
-      in_events json, in_started bigint, in_fingerprint text)
+      in_events json, in_transaction boolean)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION}
-      set enable_seqscan = off set jit = off set lock_timeout = '5s' as $$
+      set enable_seqscan = off set lock_timeout = '5s' as $$
     declare
       claimed text;
       ${ROLE_OF_HANDLER}
     begin
-      if in_started is not null then
-        ${REFUSE_OTHER_TRANSACTIONS}
+      if in_transaction
+        and current_setting('oncekey.attempt', true) is distinct from in_token
+      then
+        raise exception 'the transaction of this attempt has ended' using errcode = 'OK001';
       end if;
-      ${REFUSE_OTHER_ENCODINGS}
       ${asLogin(mayWriteRecord(schema))}
       delete from ${schema}.attempts a
         where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
@@ -31,21 +33,11 @@ export function completeAttempt4(schema: string): string {
       if claimed is null then
         perform from ${schema}.records r
           where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key
-            and r.token = in_token and in_started is null;
+            and r.token = in_token and not in_transaction;
         if found then
           ${asHandler()}
           return 'stored';
         end if;
-        if in_started is null and ${schema}.restore_attempt(in_namespace, in_scope, in_key,
-          in_fingerprint, 1, in_token, 0)
-        then
-          delete from ${schema}.attempts a
-            where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
-              and a.token = in_token
-            returning a.fingerprint into claimed;
-        end if;
-      end if;
-      if claimed is null then
         raise exception 'another attempt has this key' using errcode = 'OK002';
       end if;
       insert into ${schema}.records

@@ -1,4 +1,4 @@
-import { bytesOf } from '../expressions/bytes-of.ts'
+import { bytesOf } from '../../functions/expressions/bytes-of.ts'
 
 /** An earlier version of `take_runs_2`, for processes of an earlier release. */
 export function takeRuns(schema: string): string {

@@ -1,9 +1,12 @@
-/** The first version of `end_unknown_key_3`, for processes of an earlier release. */
-export function endUnknownKeyFunction(schema: string): string {
-  return `create function ${schema}.end_unknown_key(in_lock bigint, in_namespace text,
+import { READ_COMMITTED } from '../../functions/expressions/read-committed.ts'
+
+/** An earlier version of `end_unknown_key_3`, for processes of an earlier release. */
+export function endUnknownKey2(schema: string): string {
+  return `create function ${schema}.end_unknown_key_2(in_lock bigint, in_namespace text,
       in_scope text, in_key text, in_actor text, in_act text, in_target text, in_note text,
       in_status integer, in_headers text, in_body bytea, in_seal text)
-    returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '1s' as $$
+    returns text language plpgsql volatile set enable_seqscan = off set jit = off
+    set lock_timeout = '1s' as $$
     declare
       held record;
       kept record;
@@ -45,19 +48,10 @@ export function endUnknownKeyFunction(schema: string): string {
           values (in_namespace, in_scope, in_key, held.fingerprint, in_status, in_headers, in_body,
             in_seal);
       end if;
-      insert into ${schema}.operations (actor, act, target, note, detail)
-        values (in_actor, in_act, in_target, in_note, jsonb_strip_nulls(jsonb_build_object(
+      perform ${schema}.audit(in_actor, in_act, in_target, in_note,
+        jsonb_strip_nulls(jsonb_build_object(
           'fingerprint', held.fingerprint, 'attempts', held.number,
           'claimedAt', held.claimed_at, 'unknownSince', held.until, 'status', in_status)));
       return 'done';
     end $$`
 }
-
-/**
- * Refuses other isolation levels: with a single snapshot, the function would not see what was
- * committed while it waited for the lock.
- */
-export const READ_COMMITTED = `if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'an act on a key must see what was committed a moment ago'
-          using errcode = 'serialization_failure', hint = 'Ask at READ COMMITTED.';
-      end if;`

@@ -4,7 +4,7 @@ import {
   IN_HANDLERS_TRANSACTION,
   mayWriteRecord,
   ROLE_OF_HANDLER,
-} from '../expressions/as-login.ts'
+} from '../../functions/expressions/as-login.ts'
 
 /**
  * `complete_2`, an earlier version of `complete_4`, for processes of an earlier release. It

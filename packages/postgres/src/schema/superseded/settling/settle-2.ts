@@ -1,5 +1,5 @@
-import { sameKey } from '../expressions/key-hash.ts'
-import { TRIED } from '../log/file-failed-2.ts'
+import { sameKey } from '../../functions/expressions/key-hash.ts'
+import { TRIED } from '../../functions/expressions/tried.ts'
 
 /**
  * Records the verdicts of deliveries. When a delivery is done or dead, the first delivery of its

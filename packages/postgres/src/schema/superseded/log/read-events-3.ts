@@ -1,7 +1,10 @@
-import { bytesOf } from '../expressions/bytes-of.ts'
+import { bytesOf } from '../../functions/expressions/bytes-of.ts'
 
-/** An earlier version of `read_events_5`, for processes of an earlier release. */
-export function readEvents4(schema: string): string {
+/**
+ * An earlier version of `read_events_5`, for processes of an earlier release. Every page sorts all
+ * rows of the transactions that were writing.
+ */
+export function readEvents3(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
@@ -13,7 +16,7 @@ export function readEvents4(schema: string): string {
             and o.seq > seqs[${place}]
             and (in_types is null or o.type = any(in_types))`
 
-  return `create function ${schema}.read_events_4(in_places json, in_slots integer[],
+  return `create function ${schema}.read_events_3(in_places json, in_slots integer[],
       in_types text[], in_limit integer, in_scan integer, in_bytes bigint)
     returns table (slot text, seq text, id text, type text, source text, subject text,
       ordering_key text, data text, headers text, occurred_at text)
@@ -28,9 +31,7 @@ export function readEvents4(schema: string): string {
       tos pg_snapshot[];
       seqs bigint[];
       start bigint;
-      passed bigint;
       writing xid8[];
-      written integer;
       found_rows integer := 0;
       more integer;
       highest bigint;
@@ -39,8 +40,8 @@ export function readEvents4(schema: string): string {
       cut bigint;
     begin
       select array_agg(p.f order by p.n), array_agg(coalesce(p.t, present) order by p.n),
-          array_agg(p.s order by p.n), min(greatest(p.o, p.s)), min(p.s)
-        into froms, tos, seqs, start, passed
+          array_agg(p.s order by p.n), min(greatest(p.o, p.s))
+        into froms, tos, seqs, start
         from rows from (json_to_recordset(in_places) as (
           f pg_snapshot, t pg_snapshot, o bigint, s bigint
         )) with ordinality as p (f, t, o, s, n);
@@ -50,24 +51,7 @@ export function readEvents4(schema: string): string {
         raise exception 'the cursors have numbers of another server' using errcode = 'OK003';
       end if;
 
-      -- Who is writing still has nothing to show, though it may be a million rows to look at.
-      writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w
-        where pg_visible_in_snapshot(w, present));
-      if cardinality(writing) > 0 and passed < start then
-        -- Plus 0, here and below, so that the primary key is of no use: it would be read from its beginning.
-        select count(*) into written from (
-          select from ${schema}.outbox o
-            where o.xid = any(writing) and (o.seq + 0 <= start) is true limit in_scan
-        ) w;
-        if written = in_scan then
-          if passed = 0 then
-            select min(o.seq + 0) - 1 into passed from ${schema}.outbox o
-              where o.xid = any(writing) and (o.seq + 0 <= start) is true;
-          end if;
-          start := passed;
-          writing := '{}';
-        end if;
-      end if;
+      writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w);
       if cardinality(writing) > 0 then
         select min(s.seq) into cut from (
             select w.seq, sum(w.bytes) over (order by w.seq) as bytes from (
@@ -76,6 +60,7 @@ export function readEvents4(schema: string): string {
                 order by o.seq + 0 limit in_limit
             ) w
           ) s where s.bytes >= in_bytes;
+        -- Written so that the primary key is of no use: it would be read from its beginning.
         return query
           select ${columns}
             from ${schema}.outbox o

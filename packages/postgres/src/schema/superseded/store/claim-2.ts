@@ -1,5 +1,5 @@
-import { REFUSE_READ_ONLY } from '../expressions/takes-writes.ts'
-import { START_ATTEMPT } from './start-attempt.ts'
+import { REFUSE_READ_ONLY } from '../../functions/expressions/takes-writes.ts'
+import { START_ATTEMPT } from '../../functions/store/start-attempt.ts'
 
 /** `claim_2`, an earlier version of `claim_3`, for processes of an earlier release. */
 export function claimFunction(schema: string): string {

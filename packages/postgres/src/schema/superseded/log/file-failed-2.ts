@@ -1,18 +1,17 @@
-import { sameKey } from '../expressions/key-hash.ts'
-import { refuseDropped } from '../expressions/must-be-written.ts'
-import { TRIED } from './file-failed-2.ts'
+import { sameKey } from '../../functions/expressions/key-hash.ts'
+import { TRIED } from '../../functions/expressions/tried.ts'
 
 /**
- * Files the failed deliveries of the slots whose cursors moved, and raises if one was not written.
- * A delivery that waits behind another one of its ordering key has not been attempted. No verdict
- * about that other one can be recorded in between, because the cursor is locked.
+ * The first form of `file_failed_2`, which did not notice a delivery that was not written. The
+ * function in `functions/log/file-failed-2.ts` replaces it.
  *
- * It replaces the function of the same name, because both mean the same to `advance_2`, which moves
- * cursors past what is filed here.
+ * Files the failed deliveries of the slots whose cursors moved. A delivery that waits behind
+ * another one of its ordering key has not been attempted. No verdict about that other one can be
+ * recorded in between, because the cursor is locked.
  */
-export function fileFailedOrRaise(schema: string): string {
-  return `create or replace function ${schema}.file_failed_2(in_consumer text, in_slots smallint[], in_failed json)
-  returns void language plpgsql volatile set enable_seqscan = off set jit = off as $$
+export function fileFailedSilently(schema: string): string {
+  return `create function ${schema}.file_failed_2(in_consumer text, in_slots smallint[], in_failed json)
+  returns void language plpgsql volatile set enable_seqscan = off as $$
   declare
     failed record;
     filed bigint;
@@ -43,11 +42,6 @@ export function fileFailedOrRaise(schema: string): string {
           failed.name, failed.message, failed.code, failed.fingerprint)
         on conflict on constraint deliveries_once do nothing
         returning d.id into filed;
-      if filed is null then
-        perform from ${schema}.deliveries d
-          where d.consumer = in_consumer and d.event_id = failed.id and d.generation = 0;
-        ${refuseDropped('deliveries')}
-      end if;
       if filed is not null and tries = 1 then
         insert into ${schema}.delivery_attempts values (filed, 1,
           to_timestamp(failed.started_at / 1000.0), failed.duration_ms, failed.name, failed.message,

@@ -1,0 +1,24 @@
+/** `saga_settle_2`: an earlier version of `saga_settle_3`, for processes of an earlier release. */
+export function settleRun2(schema: string): string {
+  return `create function ${schema}.saga_settle_2(in_run text, in_note text) returns text
+    language plpgsql volatile as $$
+    declare
+      was text;
+    begin
+      select r.state into was from ${schema}.saga_runs r where r.id = in_run for no key update;
+      if not found then
+        return null;
+      end if;
+      perform from ${schema}.saga_work w
+        where w.run_id = in_run and (was in ('stuck', 'compensation-failed') or w.due_at <= now())
+        for no key update skip locked;
+      if not found then
+        return was;
+      end if;
+      update ${schema}.saga_runs
+        set state = 'settled', note = in_note, stuck_at = null, ended_at = clock_timestamp()
+        where id = in_run;
+      delete from ${schema}.saga_work where run_id = in_run;
+      return 'settled';
+    end $$`
+}
