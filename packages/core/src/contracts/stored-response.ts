@@ -19,7 +19,7 @@ export interface PlainResponse {
    * The reason phrase, where it differs from the status's standard one and the protocol has one
    * (HTTP/1.1).
    */
-  readonly reason?: string
+  readonly reason?: string | undefined
 }
 
 /** A response as a store keeps it. Opaque to the store, which returns it byte for byte. */

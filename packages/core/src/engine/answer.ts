@@ -34,8 +34,11 @@ export function replayAnswer<Tx>(
   decision: Extract<Decision, { kind: 'replay' }>,
   question: Question,
 ): Promise<Answer> {
+  const { namespace, scope, key } = claim
   const stored = unseal(decision.response, question.seal, {
-    ...claim,
+    namespace,
+    scope,
+    key,
     fingerprints: [decision.fingerprint, ...claim.fingerprints],
     wasSealed: isKeyed(decision.fingerprint),
   })

@@ -108,5 +108,6 @@ export function shown(value: unknown): string {
 
 /** Whether a function of the app returned a promise. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false
+  return typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -32,7 +32,7 @@ export interface EngineRequest {
    * `unknown` is treated as `part` in transaction mode, and as `whole` in lease mode. @default
    * `whole`
    */
-  arrived?(): 'whole' | 'part' | 'unknown'
+  readonly arrived?: (() => 'whole' | 'part' | 'unknown') | undefined
   /** Aborted when the client disconnects. Ends waiting, never a handler. */
   readonly signal?: AbortSignal | undefined
 }

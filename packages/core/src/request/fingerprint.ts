@@ -30,7 +30,7 @@ export interface FingerprintInput {
   /**
    * Other facts by which the handler was chosen, such as `accept-version=2` where a router uses it.
    */
-  readonly parts?: readonly string[]
+  readonly parts?: readonly string[] | undefined
   readonly body: RequestBody
 }
 

@@ -29,7 +29,7 @@ export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, 
   frameAnew(exchange, reply, after)
   const changes = headerChanges(exchange.before, after)
   const reason = reasonOf(reply, payload)
-  if (!changes.every(isSendable) || !isSendable(['x-reason', reason.reason ?? null])) {
+  if (!changes.every(isSendable) || !isSendable(['x-reason', reason ?? null])) {
     // Fastify will reject this payload and create an error, which then is the response.
     done(null, payload)
     return
@@ -37,7 +37,7 @@ export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, 
   exchange.phase = 'finishing'
   const isHttp1 = reply.request.raw.httpVersionMajor === 1
   const headers = isHttp1 ? asSentBeside(payload, changes) : changes
-  const head: Head = { status: reply.statusCode, headers, after, ...reason }
+  const head: Head = { status: reply.statusCode, headers, reason, after }
   if (isSource(payload)) void holdStream(exchange, reply, payload, head, done)
   else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
 }
@@ -127,11 +127,13 @@ function isBodiless(status: number): boolean {
 
 function outcomeOn(
   body: Uint8Array | undefined,
-  { after: _, ...head }: Head,
+  { status, headers, reason }: Head,
   { run }: Exchange,
 ): Promise<RunOutcome> {
   const { complete, passThrough } = run as HandlerRun
-  return body === undefined ? passThrough(head) : complete({ ...head, body })
+  return body === undefined
+    ? passThrough({ status, headers })
+    : complete({ status, headers, reason, body })
 }
 
 /** Sends another answer instead of the handler's, without any of the handler's headers. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type EngineRequest, resolveScope } from '@oncekey/core'
+import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/core'
 import { arrivedOf } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -22,21 +22,18 @@ export function readRequest(
     route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
     // Without a `fingerprint` the body was compared, so it has come as a whole.
-    ...(fingerprint && { arrived: () => arrivedOf(raw) }),
+    arrived: fingerprint && (() => arrivedOf(raw)),
     // Only a waiting request needs the signal, which costs more than everything else here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {
       const contentType = raw.headers['content-type']
       const parts = exchange.chosenBy?.(raw)
-      const seen = { method, target, contentType, ...(parts && { parts }) }
-      if (fingerprint === undefined) {
-        const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
-        return body instanceof Promise
-          ? body.then((body) => ({ ...seen, body }))
-          : { ...seen, body }
+      const withBody = (body: RequestBody) => ({ method, target, contentType, parts, body })
+      if (fingerprint !== undefined) {
+        return withBody({ kind: 'chosen', value: fingerprint(request) })
       }
-      const body = { kind: 'chosen', value: fingerprint(request) } as const
-      return { ...seen, body }
+      const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
+      return body instanceof Promise ? body.then(withBody) : withBody(body)
     },
     rawBody: () => bodyOf(raw, reply.raw, exchange.body as KeptBody),
   }

@@ -18,9 +18,14 @@ export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
     else lines.set(name, [...(lines.get(name) ?? []), value])
   }
   for (const [name, values] of lines) {
-    reply.removeHeader(name)
+    dropHeader(reply, name)
     reply.header(name, values.length === 1 ? values[0] : values)
   }
+}
+
+/** Fastify's own removal makes the reply's headers a slow object, even if there is no such header. */
+function dropHeader(reply: FastifyReply, name: string): void {
+  if (reply.hasHeader(name)) reply.removeHeader(name)
 }
 
 /**
@@ -54,7 +59,7 @@ export function exactBody(
   for (const name of MADE_OF_THE_BODY) {
     if (answer.headers.some(([own]) => own === name)) continue
     const outside = name === 'content-length' ? undefined : before[name]
-    if (outside === undefined) reply.removeHeader(name)
+    if (outside === undefined) dropHeader(reply, name)
     else reply.header(name, outside)
   }
   putAnswer(reply, answer)

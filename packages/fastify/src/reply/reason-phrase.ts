@@ -10,10 +10,10 @@ import type { FastifyReply } from 'fastify'
 export function reasonOf(
   { raw, request, statusCode }: FastifyReply,
   payload: unknown,
-): Pick<PlainResponse, 'reason'> {
+): string | undefined {
   const reason = request.raw.httpVersionMajor < 2 ? raw.statusMessage : ''
-  if (!reason || reason === STATUS_CODES[statusCode]) return {}
-  return { reason: typeof payload === 'string' ? Buffer.from(reason).toString('latin1') : reason }
+  if (!reason || reason === STATUS_CODES[statusCode]) return undefined
+  return typeof payload === 'string' ? Buffer.from(reason).toString('latin1') : reason
 }
 
 /** Sets the reason phrase of a reply. */

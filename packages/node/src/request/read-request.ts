@@ -48,17 +48,12 @@ export function readRequest<Req extends NodeRequest>(
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
     // Without a `fingerprint` the body was compared, so it has come as a whole.
-    ...(options.fingerprint && { arrived: () => arrivedOf(req) }),
+    arrived: options.fingerprint && (() => arrivedOf(req)),
     fingerprintInput: () => {
       const of = (body: RequestBody): FingerprintInput => {
         refuseCutOff(req)
-        return {
-          method,
-          target,
-          contentType: req.headers['content-type'],
-          ...(options.parts && { parts: options.parts }),
-          body,
-        }
+        const contentType = req.headers['content-type']
+        return { method, target, contentType, parts: options.parts, body }
       }
       if (options.fingerprint !== undefined) {
         const bytes = () => bytesOfBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
