@@ -19,6 +19,7 @@ import { requestCountsBench } from './benches/request-counts.ts'
 import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
 import { statementCountsBench } from './benches/statement-counts.ts'
+import { telemetryBench } from './benches/telemetry.ts'
 import { webhooksBench } from './benches/webhooks.ts'
 import { compare } from './compare/compare.ts'
 import { checkedOut, thisTree } from './compare/revision.ts'
@@ -37,6 +38,7 @@ const benches = [
   fastifyStoresBench,
   countsBench,
   expressPostgresBench,
+  telemetryBench,
   growthBench,
   hotKeyBench,
   purgeBench,

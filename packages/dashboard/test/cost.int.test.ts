@@ -7,9 +7,11 @@ import {
   postgresStore,
 } from '@oncekey/postgres'
 import { sagaMigrations, sagaOperator } from '@oncekey/saga'
+import { prometheus } from '@oncekey/telemetry/prometheus'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
+import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
 import { ENDPOINT, fillTables } from './filled.ts'
@@ -23,6 +25,7 @@ let pool: Pool
 let show: Dashboard
 let letter: string
 let sources: readonly DeadLetterSource[]
+let register: Registry
 
 beforeAll(async () => {
   database = await freshDatabase(inject('postgresUrl'))
@@ -33,10 +36,14 @@ beforeAll(async () => {
   const log = postgresLog({ client: pool })
   letter = (await log.deadLetters.list({}, { limit: 1 })).items[0]?.id ?? ''
   sources = [log.deadLetters, hooks.deadLetters, sagaOperator({ client: pool }).deadLetters]
+  const store = postgresStore({ client: pool, mode: 'lease' })
+  const lag = { log, consumers: ['mailer', 'printer'] }
+  register = new Registry()
+  prometheus({ register, deadLetters: sources, lag, keys: store.keys })
   show = dashboard({
-    store: postgresStore({ client: pool, mode: 'lease' }),
+    store,
     deadLetters: sources,
-    lag: { log, consumers: ['mailer', 'printer'] },
+    lag,
     consumers: postgresConsumers({ client: pool }),
     events: postgresEvents({ client: pool }),
     webhooks: hooks,
@@ -130,21 +137,37 @@ test.each([
   },
 )
 
-test.each(PAGES)('/%s looks at a bounded number of rows', async (named) => {
-  const path = named.replace('LETTER', letter)
+/** Runs what looks at the tables, and says how many rows it was given, and in how many scans. */
+async function cost(name: string, look: () => Promise<void>) {
   await looked()
   const before = await looked()
   const began = performance.now()
-  const response = await show(new Request(`http://shop.example/${path}`))
-  const page = await response.text()
+  await look()
   const ms = performance.now() - began
   await looked()
   const after = await looked()
   const rows = after.rows - before.rows
   const scans = after.largeScans - before.largeScans
   if (process.env.DASHBOARD_RECORDS !== undefined) {
-    console.log(`${rows} rows, ${scans} scans, ${ms.toFixed(0)} ms: /${path}`)
+    console.log(`${rows} rows, ${scans} scans, ${ms.toFixed(0)} ms: ${name}`)
   }
-  expect(response.status, page).toBe(200)
-  expect({ isBounded: rows <= MOST_ROWS, rows }).toEqual({ isBounded: true, rows })
+  return { rows, isBounded: rows <= MOST_ROWS }
+}
+
+test.each(PAGES)('/%s looks at a bounded number of rows', async (named) => {
+  const path = named.replace('LETTER', letter)
+  const found = await cost(`/${path}`, async () => {
+    const response = await show(new Request(`http://shop.example/${path}`))
+    expect(response.status, await response.text()).toBe(200)
+  })
+  expect(found).toEqual({ ...found, isBounded: true })
+})
+
+test('a scrape of all gauges looks at a bounded number of rows', async () => {
+  const found = await cost('a scrape', async () => {
+    const text = await register.metrics()
+    expect(text).toMatch(/oncekey_dead_letters\{source="consumers"\} [1-9]/)
+    expect(text).not.toMatch(/oncekey_scrape_failed\{.*\} 1/)
+  })
+  expect(found).toEqual({ ...found, isBounded: true })
 })
