@@ -14,7 +14,8 @@ import type { KeptBody } from '../request/kept-body.ts'
  *   unclaimed ──the claim won──▶ open ──the first payload──▶ finishing ──the outcome──▶ over
  *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
  *   finishing ──the stream broke: the app's error handler answers──▶ open
- *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
+ *   open ──the handler writes to the raw response, or gives no answer in time──▶ raw
+ *   finishing, of a stream ──the same──▶ raw
  *
  * In `raw`, `@oncekey/node` holds the response back as a `node:http` response, and ends the run.
  */

@@ -11,11 +11,11 @@ import { PostponedError } from '../consumer/postponed-error.ts'
  *    ^                 └─success─┐                                                │
  *    └───────────────────────────┴────────────────────success─────────────────────┘
  *
- * A destination is "apart" if it fails while others work. If the broker itself reports that the
- * destination failed, the destination is apart from its first failure on, provided that another
- * destination has succeeded in the last 5 seconds; if the broker reports that it is missing, it is
- * apart in any case. It stays apart for as long as other destinations succeed. When none does, its
- * events wait for the broker like all others.
+ * A destination that fails while others work is set apart. If the broker itself reports that the
+ * destination failed, it is set apart at its first failure, provided that another destination has
+ * succeeded in the last 5 seconds. It stays so for as long as others succeed; when none does, its
+ * events wait for the broker like all others. A destination that the broker reports as missing is
+ * set apart at once and stays so, whatever becomes of the others.
  */
 export interface Destinations {
   /**

@@ -165,7 +165,10 @@ function whatSetsRight(error: unknown): readonly Statement[] | undefined {
   return isSetInSession(error) ? OWN_ROLE : undefined
 }
 
-/** Sends again, behind what sets the session right, what it refused. */
+/**
+ * Sends a statement again that the session refused, behind the statements that set the session
+ * right.
+ */
 async function sentAgain(
   session: PgSession,
   wire: PgWire,

@@ -25,8 +25,8 @@ export interface LookedAt {
 }
 
 /**
- * Which dead letters a count or a page looks at, so that neither reads all of very many. Where a
- * filter names its letters, their ids bound what is read.
+ * Which dead letters a count or a page looks at: a bounded number, however many there are. Where a
+ * filter names its letters, their ids are the bound.
  */
 export function lookedAt(of: LetterTable, isNamed: boolean): LookedAt {
   const { table, at, id } = of

@@ -2,13 +2,13 @@ import { consumersBeginAnew, retireFunction } from '../functions/log/retire.ts'
 import { setAside } from '../functions/log/set-aside.ts'
 
 /**
- * Keeps the deliveries that a retired consumer leaves apart from those of a later consumer of the
- * same name: see decision 162.
+ * Tells the deliveries that a retired consumer has left from those of a later consumer of the same
+ * name: see decision 162.
  */
 export function subscriptionGenerations(schema: string): string[] {
   return [
-    // 0 while the subscription lasts. `not valid` checks new rows only, because existing rows have
-    // passed a narrower check.
+    // `generation` is 0 while the subscription lasts. `not valid` checks new rows only, because
+    // existing rows have passed a narrower check.
     `alter table ${schema}.deliveries
       add column generation bigint not null default 0,
       drop constraint deliveries_once,

@@ -1,6 +1,6 @@
 /**
- * What a store in transaction mode asks about a key that was claimed in lease mode. Returns null for
- * any other key. The function that calls it sets enable_seqscan to off.
+ * What a store in transaction mode asks about a key that was claimed in lease mode. Returns null
+ * for any other key. The function that calls it sets enable_seqscan to off.
  */
 export function leasedAttemptFunction(schema: string): string {
   return `create function ${schema}.leased_attempt(in_namespace text, in_scope text, in_key text)

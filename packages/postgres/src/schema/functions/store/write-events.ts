@@ -1,10 +1,10 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Writes events to the outbox, all of them or none. The transaction gets its id before the events
- * get their numbers, on which readers rely.
+ * Writes events to the outbox, all of them or none. The transaction gets its id first, and the
+ * events their numbers after it: readers rely on that order.
  *
- * It replaces the function of the same name, because both mean the same to their callers.
+ * It replaces an earlier function of the same name, because both mean the same to their callers.
  */
 export function writeEventsFunction(schema: string): string {
   return `create or replace function ${schema}.append_events(in_events json) returns void

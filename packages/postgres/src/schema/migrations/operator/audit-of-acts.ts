@@ -1,4 +1,4 @@
-import { auditFunction } from '../../superseded/operator/audit.ts'
+import { auditFunction } from '../../superseded/operator/silent-audit.ts'
 
 /** Extends the audit trail from acts on keys to all acts. */
 export function auditOfActs(schema: string): string[] {

@@ -1,7 +1,7 @@
 /**
  * An earlier version of `replace_attempt_2`, for processes of an earlier release. Takes over an
- * attempt with an unknown outcome by deleting its row in the transaction of the new attempt. If that
- * is rolled back, the row is back and the outcome is unknown again.
+ * attempt with an unknown outcome by deleting its row in the transaction of the new attempt. If
+ * that is rolled back, the row is back and the outcome is unknown again.
  */
 export function replaceAttempt(schema: string): string {
   return `create function ${schema}.replace_attempt(in_lock bigint, in_namespace text, in_scope text,

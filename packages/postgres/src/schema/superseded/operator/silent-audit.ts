@@ -1,4 +1,7 @@
 /**
+ * The first form of `audit`, which did not notice an entry that was not written. The function in
+ * `functions/operator/audit.ts` replaces it.
+ *
  * Writes the audit entry of an act. Every statement that acts for an operator calls it, so that the
  * act and its entry are one commit. If the actor has no name, the entry has the login of the
  * connection.
