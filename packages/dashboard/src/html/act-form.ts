@@ -46,8 +46,8 @@ function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Con
 }
 
 /**
- * What an act did, as the page says it that is shown after the act. The act's redirect puts its name
- * and its result into the address of that page, as `did` and `result`.
+ * What an act did, as the page says it that is shown after the act. The act's redirect puts its
+ * name and its result into the address of that page, as `did` and `result`.
  */
 export function said(query: URLSearchParams, done: string, refused: string): Content {
   const [did, result] = [query.get('did'), query.get('result')]

@@ -23,7 +23,9 @@ export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
   }
 }
 
-/** Fastify's own removal makes the reply's headers a slow object, even if there is no such header. */
+/**
+ * Fastify's own removal makes the reply's headers a slow object, even if there is no such header.
+ */
 function dropHeader(reply: FastifyReply, name: string): void {
   if (reply.hasHeader(name)) reply.removeHeader(name)
 }

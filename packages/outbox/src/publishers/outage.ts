@@ -54,7 +54,8 @@ export interface OutageOptions {
  * them. The gate then puts the waiting sends off, so that the relay starts the next events, which
  * may be for other destinations. At first it does so after each failure. Once so many sends were
  * put off that the broker seems to be down, it does so only after the failures whose number is a
- * power of two (the fourth, the eighth, the sixteenth). If all wait for the same destination, they are always put off.
+ * power of two (the fourth, the eighth, the sixteenth). If all wait for the same destination, they
+ * are always put off.
  */
 export function outageGate(options: OutageOptions): OutageGate {
   const { name, backoff, waitMs, isPermanent, destinationFailureOf, concurrencyLimit } = options
