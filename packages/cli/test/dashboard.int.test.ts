@@ -163,6 +163,10 @@ test('consumers, events and redrives are shown through it, and acted on', async 
   expect((await through(['redrives', 'show', String(id)])).stdout).toMatch(/state +cancelled/)
   const started = await through(['dead', 'redrive', '--all', '--start', ...act, '--json'])
   const { redrive } = JSON.parse(started.stdout)
+  const named = ['dead', 'redrive', '--all', '--start', '--request-id', 'nightly-7', ...act]
+  const once = JSON.parse((await through([...named, '--json'])).stdout)
+  const again = JSON.parse((await through([...named, '--json'])).stdout)
+  expect(again.redrive).toBe(once.redrive)
   const watching = through(['redrives', 'watch', redrive])
   await postgresLog({ client: database.pool() }).deadLetters.redrives?.carry()
   expect(await watching).toMatchObject({

@@ -83,9 +83,14 @@ describe('dead letters and consumers', () => {
       refused: [],
       actor: 'maria@shop.example',
     })
+    const named = [...redrive, ...act, '--limit', '1', '--request-id', 'nightly-7', '--json']
+    const one = JSON.parse((await run(named)).stdout)
+    const again = JSON.parse((await run(named)).stdout)
+    expect(one.ids).toHaveLength(1)
+    expect(again).toMatchObject({ redrive: one.redrive, ids: one.ids })
     const rest = await run([...redrive, ...act])
     expect(rest.stdout).toBe(
-      '3 of 3 dead letters are on their way again (maria@shop.example: the mail server is back).\n',
+      '2 of 2 dead letters are on their way again (maria@shop.example: the mail server is back).\n',
     )
     await deliver()
     const none = await run([...redrive, ...act])

@@ -29,6 +29,7 @@ afterAll(async () => {
  * project gets a link.
  */
 const INSTALLED: Readonly<Record<string, string>> = {
+  '@oncekey/nestjs': 'nestjs',
   '@oncekey/express': 'express',
   '@oncekey/fastify': 'fastify',
   '@oncekey/web': 'web',
@@ -41,6 +42,8 @@ const INSTALLED: Readonly<Record<string, string>> = {
   hono: 'web/node_modules/hono',
   koa: 'koa/node_modules/koa',
   '@hono/node-server': 'web/node_modules/@hono/node-server',
+  '@nestjs/common': 'nestjs/node_modules/@nestjs/common',
+  '@nestjs/core': 'nestjs/node_modules/@nestjs/core',
   pg: 'postgres/node_modules/pg',
   ioredis: 'redis/node_modules/ioredis',
 }
@@ -77,6 +80,12 @@ const PROJECTS = [
     { type: 'module', devDependencies: { hono: '4', typescript: '5' } },
     'idempotency.ts',
   ],
+  [
+    'nest',
+    'postgres',
+    { dependencies: { '@nestjs/core': '12', '@nestjs/platform-express': '12', pg: '8' } },
+    'src/idempotency.mts',
+  ],
   ['koa', 'postgres', { dependencies: { koa: '3', pg: '8' } }, 'idempotency.mjs'],
   [
     'next',
@@ -99,7 +108,11 @@ test.each(PROJECTS)(
       join(folder, file.replace('idempotency.', 'idempotency.test.')),
     ])
     expect(said.next[0]).toMatch(/^npm install @oncekey\//)
+    // The decorators of Nest need it, in the project of a user too.
+    const compilerOptions = { experimentalDecorators: true }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
     const child = spawn(process.execPath, ['--import', tsx, '--test', files[1].path], {
+      cwd: folder,
       env: { ...bareEnv(), DATABASE_URL: database.url, REDIS_URL: redis.url() },
     })
     const tested = await ended(child)

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { usageError } from '../command/cli-error.ts'
 
-export const FRAMEWORKS = ['express', 'fastify', 'hono', 'koa', 'next'] as const
+/** Nest comes first, because an application of Nest may have Express or Fastify beside it. */
+export const FRAMEWORKS = ['nest', 'express', 'fastify', 'hono', 'koa', 'next'] as const
 export const STORES = ['postgres', 'redis', 'memory'] as const
 
 export type Framework = (typeof FRAMEWORKS)[number]
@@ -33,7 +34,7 @@ export function projectIn(
   )
   const framework =
     FRAMEWORKS.find((each) => each === given.framework) ??
-    FRAMEWORKS.find((each) => installed.has(each))
+    FRAMEWORKS.find((each) => installed.has(each === 'nest' ? '@nestjs/core' : each))
   if (framework === undefined) {
     throw usageError(
       `package.json has none of ${FRAMEWORKS.join(', ')}: write --framework with one of them, or see the docs for others.`,
@@ -43,7 +44,11 @@ export function projectIn(
   return {
     framework,
     store: STORES.find((each) => each === given.store) ?? found,
-    isTypeScript: installed.has('typescript') || existsSync(join(folder, 'tsconfig.json')),
+    // Nest is written in TypeScript, for its decorators.
+    isTypeScript:
+      framework === 'nest' ||
+      installed.has('typescript') ||
+      existsSync(join(folder, 'tsconfig.json')),
     isModule: type === 'module',
     testRunner: installed.has('vitest') ? 'vitest' : 'node:test',
     folder: existsSync(join(folder, 'src')) ? 'src' : '.',

@@ -24,6 +24,7 @@ export function integrationFor(project: Project): Integration {
 }
 
 const FRAMEWORK_PACKAGES: Readonly<Record<Framework, string>> = {
+  nest: '@oncekey/nestjs',
   express: '@oncekey/express',
   fastify: '@oncekey/fastify',
   hono: '@oncekey/web',
@@ -39,6 +40,7 @@ const STORE_PACKAGES: Readonly<Record<StoreKind, readonly string[]>> = {
 
 function integration(framework: Framework, store: StoreKind, isTypeScript: boolean): string {
   const header = {
+    nest: 'request.headers.authorization',
     express: 'req.headers.authorization',
     fastify: 'request.headers.authorization',
     hono: "c.req.header('authorization')",
@@ -46,6 +48,11 @@ function integration(framework: Framework, store: StoreKind, isTypeScript: boole
     next: "request.headers.get('authorization') ?? undefined",
   }[framework]
   const [imported, made, argument] = {
+    nest: [
+      "import { IdempotencyModule } from '@oncekey/nestjs'",
+      'IdempotencyModule.forRoot',
+      'request',
+    ],
     express: ["import { idempotency } from '@oncekey/express'", 'idempotency', 'req'],
     fastify: ["import idempotency from '@oncekey/fastify'", 'idempotency.with', 'request'],
     hono: ["import { idempotency } from '@oncekey/web/hono'", 'idempotency', 'c'],
@@ -53,6 +60,7 @@ function integration(framework: Framework, store: StoreKind, isTypeScript: boole
     next: ["import { idempotency } from '@oncekey/web'", 'idempotency', 'request'],
   }[framework] as [string, string, string]
   const use = {
+    nest: 'imports: [once] in the root module, @Idempotent() on a controller or route',
     express: "app.post('/orders', express.json(), once, handler)",
     fastify: 'await app.register(once), before the routes that it covers',
     hono: "app.post('/orders', once, handler)",
@@ -168,6 +176,32 @@ test('a request that is sent again gets the same response, and its handler runs 
 const FRAMEWORK_TESTS: Readonly<
   Record<Framework, { readonly imports: string; readonly server: string; readonly send?: string }>
 > = {
+  nest: {
+    imports: `import { Controller, type INestApplication, Module, Post } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { Idempotent } from '@oncekey/nestjs'`,
+    server: `let app: INestApplication
+
+@Controller('orders')
+@Idempotent()
+class Orders {
+  @Post()
+  place() {
+    runs += 1
+    return { order: runs }
+  }
+}
+
+@Module({ imports: [once], controllers: [Orders] })
+class Shop {}
+
+const listen = async () => {
+  app = await NestFactory.create(Shop, { logger: false })
+  await app.listen(0, '127.0.0.1')
+}
+const stop = () => app.close()
+const address = () => \`http://127.0.0.1:\${app.getHttpServer().address().port}/orders\``,
+  },
   express: {
     imports: "import { createServer } from 'node:http'\nimport express from 'express'",
     server: `const app = express()

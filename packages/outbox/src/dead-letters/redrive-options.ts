@@ -7,6 +7,12 @@ export interface RedriveOptions extends ActedBy {
   readonly ratePerSecond?: number
   /** The most dead letters to put back. @default all that match */
   readonly limit?: number
+  /**
+   * The caller's name for this redrive, 1 to 200 characters. If the call is repeated with the same
+   * name, because its process died, it waits for the redrive that the first call has started.
+   * @default none; each call starts a redrive
+   */
+  readonly requestId?: string
   /** Cancels the redrive. */
   readonly signal?: AbortSignal
   /** Called after each portion. */

@@ -23,9 +23,13 @@ export async function redrive(
     return { matched: await source.count(filter), preview: true, redriven: [], refused: [] }
   }
   const redrives = requiredRedrives(source, 'redrive')
-  const { actor, note, signal } = options
+  const { actor, note, requestId, signal } = options
   const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
-  const pace = { ratePerSecond, ...(limit !== null && { limit }) }
+  const pace = {
+    ratePerSecond,
+    ...(limit !== null && { limit }),
+    ...(requestId !== undefined && { requestId }),
+  }
   const id = await redrives.start(filter, pace, by)
   const redriven: string[] = []
   const refused: Resolution[] = []

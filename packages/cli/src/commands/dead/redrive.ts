@@ -38,6 +38,10 @@ export const deadRedriveCommands: readonly Command[] = [
       rate: { value: 'count', help: 'How many in a second. Default: 50.' },
       limit: { value: 'count', help: 'How many at most. Default: all that match.' },
       start: { help: 'Only put it on record, and print its id for redrives watch.' },
+      'request-id': {
+        value: 'text',
+        help: 'For scripts: repeated with the same text, it goes on with the redrive that is there.',
+      },
     },
     examples: [
       "dead redrive --origin email --after 2h --rate 20 --note 'the mail server is back' --yes",
@@ -76,7 +80,12 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   const act = call.act()
   const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
   const limit = given.whole('limit', 1, 1_000_000_000)
-  const pace = { ratePerSecond, ...(limit !== undefined && { limit }) }
+  const requestId = given.text('request-id')
+  const pace = {
+    ratePerSecond,
+    ...(limit !== undefined && { limit }),
+    ...(requestId !== undefined && { requestId }),
+  }
   const found = await deadLettersOf(call)
   const source = deadLetters(found)
   const { matched, isWhole } = await source.preview(filter)
