@@ -46,6 +46,8 @@ const PACKAGES = [
   '@oncekey/outbox',
   '@oncekey/postgres',
   '@oncekey/redis',
+  '@oncekey/saga',
+  '@oncekey/webhooks',
   'express',
   'fastify',
   'ioredis',

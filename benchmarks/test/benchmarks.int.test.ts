@@ -50,7 +50,7 @@ test.each([
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
-  { bench: webhooksBench, rows: [2, 3] },
+  { bench: webhooksBench, rows: [4, 3] },
   { bench: sagaBench, rows: [3, 6] },
   { bench: relayBench, rows: [3] },
   { bench: relayPeersBench, rows: [4] },
