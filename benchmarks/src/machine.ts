@@ -57,6 +57,7 @@ const PACKAGES = [
   'express-idempotency',
   'express-idempotency-redis-adapter',
   '@aws-lambda-powertools/idempotency',
+  '@dbos-inc/dbos-sdk',
   'graphile-worker',
   'pg-boss',
   'pg-transactional-outbox',

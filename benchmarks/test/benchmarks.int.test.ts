@@ -51,7 +51,7 @@ test.each([
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
   { bench: webhooksBench, rows: [4, 3] },
-  { bench: sagaBench, rows: [3, 6] },
+  { bench: sagaBench, rows: [4, 8] },
   { bench: relayBench, rows: [3] },
   { bench: relayPeersBench, rows: [4] },
   { bench: inboxBench, rows: [4, 4] },
