@@ -63,8 +63,11 @@ const PACKAGES = [
   'pg-transactional-outbox',
 ]
 
-/** Read from the package's folder, because not every package exports its manifest. */
-function versionOf(name: string): string {
+/**
+ * The version of a package that is measured. It is read from the package's folder, because not
+ * every package exports its manifest.
+ */
+export function versionOf(name: string): string {
   const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(manifest, 'utf8')).version
 }

@@ -53,7 +53,7 @@ test.each([
   { bench: webhooksBench, rows: [4, 3] },
   { bench: sagaBench, rows: [4, 8] },
   { bench: relayBench, rows: [3] },
-  { bench: relayPeersBench, rows: [4] },
+  { bench: relayPeersBench, rows: [5] },
   { bench: inboxBench, rows: [4, 4] },
   { bench: emitBench, rows: [6] },
   { bench: redisClientsBench, rows: [8] },
