@@ -87,8 +87,8 @@ test('fastify-stores has a line for each store, fresh and replayed, beside the b
 test('a request costs two round trips to Redis, and a replay one', async () => {
   const report = await run(redisPeersBench)
   const { tables } = report
-  // Ours and three peers, with two kinds of request each, and both kinds beside Express alone.
-  expect(tables.map((table) => table.rows.length)).toEqual([8, 5, 5])
+  // Ours and five peers, with two kinds of request each, and both kinds beside Express alone.
+  expect(tables.map((table) => table.rows.length)).toEqual([12, 7, 7])
   expect(reportText(report)).not.toMatch(/NaN|undefined/)
   const rows = new Map(
     tables[0]?.rows.map(([who, request, ...cost]) => [`${who}: ${request}`, cost]),
