@@ -39,6 +39,7 @@ const tiny: BenchOptions = {
   seconds: 1,
   heldSeconds: 2,
   soakSeconds: 2,
+  soakShare: 60,
   cpuProf: undefined,
 }
 
