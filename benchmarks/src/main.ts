@@ -20,6 +20,7 @@ import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
 import { statementCountsBench } from './benches/statement-counts.ts'
 import { webhooksBench } from './benches/webhooks.ts'
+import { workLatencyBench } from './benches/work-latency.ts'
 import { compare } from './compare/compare.ts'
 import { checkedOut, thisTree } from './compare/revision.ts'
 import { machine, machineLines } from './machine.ts'
@@ -45,6 +46,7 @@ const benches = [
   relayBench,
   relayPeersBench,
   latencyBench,
+  workLatencyBench,
   inboxBench,
   emitBench,
   soakBench,

@@ -19,6 +19,7 @@ import { sagaBench } from '../src/benches/saga.ts'
 import { soakBench } from '../src/benches/soak.ts'
 import { statementCountsBench } from '../src/benches/statement-counts.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
+import { workLatencyBench } from '../src/benches/work-latency.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -79,6 +80,12 @@ test('latency has a line for each way and situation, and a budget for each of ou
   for (const cell of tables[0]?.rows.flat() ?? []) expect(cell).not.toBeNaN()
   expect(budgets).toHaveLength(16)
 }, 240_000)
+
+test('work-latency has a line for webhooks and for a step of each way of running sagas', async () => {
+  const { tables } = await run(workLatencyBench)
+  expect(tables.map((table) => table.rows.length)).toEqual([5])
+  for (const cell of tables[0]?.rows.flat() ?? []) expect(cell).not.toBeNaN()
+}, 120_000)
 
 test('fastify-stores has a line for each store, fresh and replayed, beside the bare handler', async () => {
   const { tables } = await run(fastifyStoresBench)
