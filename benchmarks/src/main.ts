@@ -5,6 +5,7 @@ import { expressMemoryBench } from './benches/express-memory.ts'
 import { expressPostgresBench } from './benches/express-postgres.ts'
 import { fastifyMemoryBench } from './benches/fastify-memory.ts'
 import { fastifyStoresBench } from './benches/fastify-stores.ts'
+import { folderPeersBench } from './benches/folder-peers.ts'
 import { growthBench } from './benches/growth.ts'
 import { hotKeyBench } from './benches/hot-key.ts'
 import { inboxBench } from './benches/inbox.ts'
@@ -35,6 +36,7 @@ const benches = [
   fastifyMemoryBench,
   redisClientsBench,
   redisPeersBench,
+  folderPeersBench,
   fastifyStoresBench,
   countsBench,
   expressPostgresBench,

@@ -41,6 +41,7 @@ const tiny: BenchOptions = {
   heldSeconds: 2,
   soakSeconds: 2,
   soakShare: 60,
+  peers: undefined,
   cpuProf: undefined,
 }
 
