@@ -12,6 +12,8 @@ export interface HttpContender {
   readonly client: HttpClient
   /** The request with this `index`; every call with the same index returns the same request. */
   keyOf(index: number): string
+  /** The body for a key. @default the same for every key */
+  readonly bodyOf?: (key: string) => string
   stop(): Promise<void>
 }
 
@@ -43,21 +45,25 @@ export function httpContender(
 }
 
 export async function measured(
-  { program, client, keyOf }: HttpContender,
+  { program, client, keyOf, bodyOf }: HttpContender,
   requests: number,
 ): Promise<Sample> {
   const before = await program.call('cpuMicros')
   const load = await closedLoop({ requests, concurrency: CONNECTIONS }, (index) =>
-    send(client, keyOf(index)),
+    send(client, keyOf(index), bodyOf),
   )
   return { ...load, cpuMicros: (await program.call('cpuMicros')) - before }
 }
 
-export function send(client: HttpClient, key: string): Promise<void> {
+export function send(
+  client: HttpClient,
+  key: string,
+  bodyOf: HttpContender['bodyOf'] = () => BODY,
+): Promise<void> {
   return client.post({
     path: '/orders',
     headers: { 'content-type': 'application/json', 'idempotency-key': key },
-    body: BODY,
+    body: bodyOf(key),
     expectedStatus: 201,
   })
 }

@@ -46,6 +46,8 @@ const PACKAGES = [
   '@oncekey/outbox',
   '@oncekey/postgres',
   '@oncekey/redis',
+  '@oncekey/saga',
+  '@oncekey/webhooks',
   'express',
   'fastify',
   'ioredis',
@@ -55,13 +57,17 @@ const PACKAGES = [
   'express-idempotency',
   'express-idempotency-redis-adapter',
   '@aws-lambda-powertools/idempotency',
+  '@dbos-inc/dbos-sdk',
   'graphile-worker',
   'pg-boss',
   'pg-transactional-outbox',
 ]
 
-/** Read from the package's folder, because not every package exports its manifest. */
-function versionOf(name: string): string {
+/**
+ * The version of a package that is measured. It is read from the package's folder, because not
+ * every package exports its manifest.
+ */
+export function versionOf(name: string): string {
   const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(manifest, 'utf8')).version
 }

@@ -5,6 +5,7 @@ import { expressMemoryBench } from './benches/express-memory.ts'
 import { expressPostgresBench } from './benches/express-postgres.ts'
 import { fastifyMemoryBench } from './benches/fastify-memory.ts'
 import { fastifyStoresBench } from './benches/fastify-stores.ts'
+import { folderPeersBench } from './benches/folder-peers.ts'
 import { growthBench } from './benches/growth.ts'
 import { hotKeyBench } from './benches/hot-key.ts'
 import { inboxBench } from './benches/inbox.ts'
@@ -21,6 +22,7 @@ import { soakBench } from './benches/soak.ts'
 import { statementCountsBench } from './benches/statement-counts.ts'
 import { telemetryBench } from './benches/telemetry.ts'
 import { webhooksBench } from './benches/webhooks.ts'
+import { workLatencyBench } from './benches/work-latency.ts'
 import { compare } from './compare/compare.ts'
 import { checkedOut, thisTree } from './compare/revision.ts'
 import { machine, machineLines } from './machine.ts'
@@ -35,6 +37,7 @@ const benches = [
   fastifyMemoryBench,
   redisClientsBench,
   redisPeersBench,
+  folderPeersBench,
   fastifyStoresBench,
   countsBench,
   expressPostgresBench,
@@ -47,6 +50,7 @@ const benches = [
   relayBench,
   relayPeersBench,
   latencyBench,
+  workLatencyBench,
   inboxBench,
   emitBench,
   soakBench,

@@ -37,6 +37,10 @@ export interface BenchOptions {
   readonly heldSeconds: number
   /** How long `soak` loads each store. @default 600 */
   readonly soakSeconds: number
+  /** The load of `soak`, in percent of what the server can do. @default 60 */
+  readonly soakShare: number
+  /** Folder in which the peers of `folder-peers` are installed. @default none */
+  readonly peers: string | undefined
   /** Folder for a `.cpuprofile` of every program that is measured. @default none */
   readonly cpuProf: string | undefined
 }
@@ -55,6 +59,8 @@ export const defaultOptions: BenchOptions = {
   seconds: 5,
   heldSeconds: 60,
   soakSeconds: 600,
+  soakShare: 60,
+  peers: undefined,
   cpuProf: undefined,
 }
 
@@ -75,6 +81,8 @@ export const USAGE = `pnpm bench [name…] [options]
   --seconds N          how long latency looks at each turn (${defaultOptions.seconds})
   --held-seconds N     how long latency holds an old snapshot open (${defaultOptions.heldSeconds})
   --soak-seconds N     how long soak loads each store (${defaultOptions.soakSeconds})
+  --soak-share N       the load of soak, in percent of saturation (${defaultOptions.soakShare})
+  --peers FOLDER       where the peers of folder-peers are installed
   --cpu-prof FOLDER    a .cpuprofile of every program that is measured
 
 All benches but soak, or those that are named:`
@@ -115,6 +123,8 @@ export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
       seconds: count(values.seconds) ?? defaultOptions.seconds,
       heldSeconds: count(values['held-seconds']) ?? defaultOptions.heldSeconds,
       soakSeconds: count(values['soak-seconds']) ?? defaultOptions.soakSeconds,
+      soakShare: count(values['soak-share']) ?? defaultOptions.soakShare,
+      peers: values.peers,
       cpuProf: values['cpu-prof'],
     },
   }
@@ -137,6 +147,8 @@ const FLAGS = {
   seconds: { type: 'string' },
   'held-seconds': { type: 'string' },
   'soak-seconds': { type: 'string' },
+  'soak-share': { type: 'string' },
+  peers: { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const
 

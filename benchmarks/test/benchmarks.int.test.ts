@@ -19,6 +19,7 @@ import { sagaBench } from '../src/benches/saga.ts'
 import { soakBench } from '../src/benches/soak.ts'
 import { statementCountsBench } from '../src/benches/statement-counts.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
+import { workLatencyBench } from '../src/benches/work-latency.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -39,6 +40,8 @@ const tiny: BenchOptions = {
   seconds: 1,
   heldSeconds: 2,
   soakSeconds: 2,
+  soakShare: 60,
+  peers: undefined,
   cpuProf: undefined,
 }
 
@@ -50,10 +53,10 @@ test.each([
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
-  { bench: webhooksBench, rows: [2, 3] },
-  { bench: sagaBench, rows: [3, 6] },
+  { bench: webhooksBench, rows: [4, 3] },
+  { bench: sagaBench, rows: [4, 8] },
   { bench: relayBench, rows: [3] },
-  { bench: relayPeersBench, rows: [4] },
+  { bench: relayPeersBench, rows: [5] },
   { bench: inboxBench, rows: [4, 4] },
   { bench: emitBench, rows: [6] },
   { bench: redisClientsBench, rows: [8] },
@@ -79,6 +82,12 @@ test('latency has a line for each way and situation, and a budget for each of ou
   expect(budgets).toHaveLength(16)
 }, 240_000)
 
+test('work-latency has a line for webhooks and for a step of each way of running sagas', async () => {
+  const { tables } = await run(workLatencyBench)
+  expect(tables.map((table) => table.rows.length)).toEqual([5])
+  for (const cell of tables[0]?.rows.flat() ?? []) expect(cell).not.toBeNaN()
+}, 120_000)
+
 test('fastify-stores has a line for each store, fresh and replayed, beside the bare handler', async () => {
   const { tables } = await run(fastifyStoresBench)
   expect(tables.map((table) => table.rows.length)).toEqual([13])
@@ -87,8 +96,8 @@ test('fastify-stores has a line for each store, fresh and replayed, beside the b
 test('a request costs two round trips to Redis, and a replay one', async () => {
   const report = await run(redisPeersBench)
   const { tables } = report
-  // Ours and three peers, with two kinds of request each, and both kinds beside Express alone.
-  expect(tables.map((table) => table.rows.length)).toEqual([8, 5, 5])
+  // Ours and five peers, with two kinds of request each, and both kinds beside Express alone.
+  expect(tables.map((table) => table.rows.length)).toEqual([12, 7, 7])
   expect(reportText(report)).not.toMatch(/NaN|undefined/)
   const rows = new Map(
     tables[0]?.rows.map(([who, request, ...cost]) => [`${who}: ${request}`, cost]),

@@ -106,6 +106,8 @@ interface Sample extends Load {
 }
 
 const rateOf = ({ requests, seconds }: Sample) => requests / seconds
+const cpuOf = ({ requests, cpuMicros, postgresMicros = Number.NaN }: Sample) =>
+  (cpuMicros + postgresMicros) / requests
 
 async function measured(
   { program, client }: App,
@@ -138,17 +140,28 @@ interface Line {
   readonly samples: readonly Sample[]
   readonly ofBare: Ratio
   readonly ofClaimThenWork: Ratio
+  /**
+   * Processor time of application and server together beyond that of the bare transaction, as a
+   * share of the latter.
+   */
+  readonly addedCpu: Ratio
 }
 
 function compared(samples: Sample[][], concurrency: number): Line[] {
   const rates = samples.map((own) => own.map(rateOf))
   const [bare = [], claimThenWork = []] = rates
+  const cpus = samples.map((own) => own.map(cpuOf))
+  const [bareCpu = []] = cpus
   return entrants.map((entrant, at) => ({
     entrant,
     concurrency,
     samples: samples[at] ?? [],
     ofBare: pairwiseRatio(rates[at] ?? [], bare),
     ofClaimThenWork: pairwiseRatio(rates[at] ?? [], claimThenWork),
+    addedCpu: pairwiseRatio(
+      (cpus[at] ?? []).map((micros, round) => micros - (bareCpu[round] ?? Number.NaN)),
+      bareCpu,
+    ),
   }))
 }
 
@@ -167,19 +180,22 @@ function tableOf(
       'req/s',
       'of bare',
       'of claim-then-work',
+      'CPU beyond bare, of bare',
       'app CPU µs/req',
       'Postgres CPU µs/req',
       'p50 ms',
       'p99 ms',
     ],
-    rows: lines.map(({ entrant, concurrency, samples, ofBare, ofClaimThenWork }) => {
+    rows: lines.map((line) => {
+      const { entrant, concurrency, samples } = line
       const requests = sum(samples.map((sample) => sample.requests))
       return [
         entrant.name,
         concurrency,
         Math.round(median(samples.map(rateOf))),
-        ofBare,
-        ofClaimThenWork,
+        line.ofBare,
+        line.ofClaimThenWork,
+        line.addedCpu,
         sum(samples.map(({ cpuMicros }) => cpuMicros)) / requests,
         sum(samples.map(({ postgresMicros }) => postgresMicros ?? Number.NaN)) / requests,
         median(samples.map(({ p50 }) => p50)),
@@ -192,7 +208,7 @@ function tableOf(
 /** The budgets are those of Oncekey without prepared statements, which is the default. */
 function budgetsOf(event: boolean, lines: readonly Line[]): Budget[] {
   const ours = lines.filter(({ entrant }) => entrant.contender === 'Oncekey' && !entrant.prepare)
-  return ours.flatMap(({ entrant, concurrency, ofBare, ofClaimThenWork }) => {
+  return ours.flatMap(({ entrant, concurrency, ofBare, ofClaimThenWork, addedCpu }) => {
     const what = `${entrant.name}, ${event ? 'with an event' : 'no event'}, ${concurrency} at once`
     const ofBareBudget: Budget = {
       what: `${what}, of the bare transaction`,
@@ -206,11 +222,23 @@ function budgetsOf(event: boolean, lines: readonly Line[]): Budget[] {
       limit: 1.3,
       measured: ofClaimThenWork.median,
     }
-    return event ? [ofBareBudget] : [ofBareBudget, ofClaimBudget]
+    const cpuBudget: Budget = {
+      what: `${what}, processor time beyond the bare transaction’s, of its own`,
+      bound: 'at most',
+      limit: event ? 0.3 : 0.55,
+      measured: addedCpu.median,
+    }
+    return [
+      ofBareBudget,
+      ...(event ? [] : [ofClaimBudget]),
+      ...(concurrency === CPU_CONCURRENCY ? [cpuBudget] : []),
+    ]
   })
 }
 
 const CONNECTIONS = 20
+/** The concurrency for which the design has a budget of processor time. */
+const CPU_CONCURRENCY = 16
 const BODY = JSON.stringify(ORDER)
 
 const NOTES = [

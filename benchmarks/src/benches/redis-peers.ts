@@ -142,5 +142,6 @@ function budgetsAgainstPeers(kind: string, lines: readonly Line[]): Budget[] {
 
 const NOTES = [
   'Not the same work: ours claims with a token and a lease, compares a fingerprint of the request on the server, and sends the response once it is stored. @node-idempotency/core (its Express plugin is not on npm; this is what it does) and express-idempotency send it first and store it then; express-idempotency looks before it claims, so two requests at once both run; @aws-lambda-powertools/idempotency keeps a return value, and compares no payload here, because with Redis it forgets what to compare with.',
-  'Processor time is what each spends on a request, also after its answer: what is stored late is not free, it is only not waited for. Throughput and latency of those two leave a round trip out that ours waits for. express-idempotency has no option to wait; who calls @node-idempotency/core himself could await its onResponse.',
+  'Processor time is what each spends on a request, also after its answer: what is stored late is not free, it is only not waited for. Throughput and latency of those two leave a round trip out that ours waits for.',
+  'Made to wait: the same library, sent when its response is stored, as ours is. @node-idempotency/core’s onResponse is awaited. express-idempotency has no option for it, so it finds a res.send that sends when its adapter’s update has resolved. Their claims are as before: the one looks first, and neither has a token.',
 ]

@@ -2,11 +2,12 @@ import { setTimeout } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
 import type { Budget } from '../budget.ts'
 import { type DurablePostgres, durablePostgres } from '../durable-postgres.ts'
+import { versionOf } from '../machine.ts'
 import { median, pairwiseRatio } from '../median.ts'
 import { cpuMicrosBetween, postgresCpu } from '../postgres-cpu.ts'
 import type { QueueRunner } from '../programs/queue-runner.ts'
 import type { Program, Programs } from '../programs.ts'
-import { type QueueName, queues } from '../queues/queues.ts'
+import type { QueueName } from '../queues/queues.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
@@ -19,8 +20,8 @@ export const relayPeersBench: Bench = {
     const postgres = await durablePostgres({ 'pg_stat_statements.track': 'none' })
     try {
       const contenders: Contender[] = []
-      for (const name of NAMES) {
-        const contender = await start(programs, postgres, name, jobs)
+      for (const entrant of ENTRANTS) {
+        const contender = await start(programs, postgres, entrant, jobs)
         await checkWork(contender)
         contenders.push(contender)
       }
@@ -36,11 +37,44 @@ export const relayPeersBench: Bench = {
   },
 }
 
-const NAMES = Object.keys(queues) as QueueName[]
-const CONCURRENCY = 50
+interface Entrant {
+  readonly name: string
+  readonly queue: QueueName
+  /** How many jobs are under way at once. */
+  readonly concurrency: number
+  readonly package?: string
+  /** How many times as fast as this we have to be. */
+  readonly limit?: number
+}
+
+const ENTRANTS: readonly Entrant[] = [
+  { name: 'Oncekey', queue: 'Oncekey', concurrency: 50 },
+  {
+    name: 'graphile-worker, as its performance test',
+    queue: 'graphile-worker',
+    concurrency: 24,
+    package: 'graphile-worker',
+    limit: 1.5,
+  },
+  {
+    name: 'graphile-worker, 50 at once',
+    queue: 'graphile-worker',
+    concurrency: 50,
+    package: 'graphile-worker',
+    limit: 1.5,
+  },
+  { name: 'pg-boss', queue: 'pg-boss', concurrency: 50, package: 'pg-boss', limit: 1 },
+  {
+    name: 'pg-transactional-outbox',
+    queue: 'pg-transactional-outbox',
+    concurrency: 50,
+    package: 'pg-transactional-outbox',
+    limit: 1,
+  },
+]
 
 interface Contender {
-  readonly name: QueueName
+  readonly entrant: Entrant
   readonly jobs: number
   readonly program: Program<QueueRunner>
 }
@@ -48,21 +82,24 @@ interface Contender {
 async function start(
   programs: Programs,
   postgres: DurablePostgres,
-  name: QueueName,
+  entrant: Entrant,
   jobs: number,
 ): Promise<Contender> {
+  const { queue, concurrency } = entrant
   const program = await programs.start<QueueRunner>('queue-runner')
-  await program.call('open', name, await postgres.emptyDatabase(), CONCURRENCY)
+  await program.call('open', queue, await postgres.emptyDatabase(), concurrency)
   // It gets a smaller backlog: each of its batches reads the whole backlog, so the full one would
   // take minutes.
-  const share = name === 'pg-transactional-outbox' ? 10 : 1
-  return { name, jobs: Math.ceil(jobs / share), program }
+  const share = queue === 'pg-transactional-outbox' ? 10 : 1
+  return { entrant, jobs: Math.ceil(jobs / share), program }
 }
 
 /** Only contenders that deliver each job once, and record that it was done, are measured. */
-async function checkWork({ name, program }: Contender): Promise<void> {
+async function checkWork({ entrant: { name }, program }: Contender): Promise<void> {
   await program.call('fill', CHECKED)
   await program.call('start')
+  // The jobs of ours are not counted as pending before its consumer has its first cursors.
+  while ((await program.call('progress')).total < CHECKED) await setTimeout(20)
   while ((await program.call('pending')) > 0) await setTimeout(20)
   await program.call('stop')
   const times = await program.call('times')
@@ -118,6 +155,7 @@ function reportOf(contenders: readonly Contender[], samples: Sample[][], rounds:
     title: `A backlog handed to a function that does nothing, one process, ${rounds} rounds`,
     columns: [
       '',
+      'version',
       'jobs',
       'jobs/s',
       'Oncekey against it',
@@ -125,8 +163,9 @@ function reportOf(contenders: readonly Contender[], samples: Sample[][], rounds:
       'process CPU µs/job',
       'Postgres CPU µs/job',
     ],
-    rows: contenders.map(({ name, jobs }, at) => [
-      name,
+    rows: contenders.map(({ entrant, jobs }, at) => [
+      entrant.name,
+      entrant.package === undefined ? '' : versionOf(entrant.package),
       jobs,
       Math.round(median(rates[at] ?? [])),
       pairwiseRatio(ours, rates[at] ?? []),
@@ -136,10 +175,10 @@ function reportOf(contenders: readonly Contender[], samples: Sample[][], rounds:
     ]),
   }
   const budgets = contenders.slice(1).map(
-    ({ name }, at): Budget => ({
+    ({ entrant: { name, limit = 1 } }, at): Budget => ({
       what: `Oncekey against ${name}`,
       bound: 'at least',
-      limit: 1,
+      limit,
       measured: pairwiseRatio(ours, rates[at + 1] ?? []).median,
     }),
   )
@@ -147,6 +186,7 @@ function reportOf(contenders: readonly Contender[], samples: Sample[][], rounds:
 }
 
 const NOTES = [
-  `Each has first handled ${CHECKED} jobs, each of them once. Measured from its start to the last job handed out. Oncekey: as it is. graphile-worker: ${CONCURRENCY} concurrent jobs, localQueue of 500, completeJobBatchDelay 0. pg-boss: two workers with batches of 500, no priorities, told to go on at once after a batch instead of by their interval; no maintenance. pg-transactional-outbox: its polling listener, ${CONCURRENCY} messages at once, all marked parallel, asked for again when half are done, without its two protections; a tenth of the backlog, because each batch goes over all of it: that is in its favour.`,
+  `Each has first handled ${CHECKED} jobs, each of them once. Measured from its start to the last job handed out. Oncekey: as it is. graphile-worker: the configuration of its documentation’s performance page (24 concurrent jobs, a pool of 25, localQueue of 500, completeJobBatchDelay and failJobBatchDelay 0), and the same with as many jobs at once as the others. pg-boss: two workers with batches of 500, no priorities, told to go on at once after a batch instead of by their interval; no maintenance. pg-transactional-outbox: its polling listener, 50 messages at once, all marked parallel, asked for again when half are done, without its two protections; a tenth of the backlog, because each batch goes over all of it: that is in its favour.`,
+  'Of each peer the last version that runs on Node 20 is measured: graphile-worker 0.18 and pg-boss 11 and 12 need Node 22.',
   'Not the same promises: the peers are queues, a row is taken away or marked when its job is done, and who wants it twice puts it there twice. Ours is a log that any number of consumers read, and writes a cursor for each batch. The peers’ jobs were added in batches, our events one transaction each.',
 ]

@@ -1,62 +1,43 @@
-import { randomUUID } from 'node:crypto'
-import { migrate } from '@oncekey/postgres'
-import { createSagaRunner, type Saga, type SagaRunner, saga, sagaMigrations } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
-import { Pool, type PoolClient } from 'pg'
 import type { Bench } from '../bench.ts'
 import type { Budget } from '../budget.ts'
-import { insertOrder, ORDER } from '../contenders/order.ts'
 import { type DurablePostgres, durablePostgres, onClient } from '../durable-postgres.ts'
-import { closedLoop } from '../load.ts'
 import { median, pairwiseRatio } from '../median.ts'
+import type { BenchOptions } from '../options.ts'
+import { cpuMicrosBetween, postgresCpu } from '../postgres-cpu.ts'
+import type { SagaRunnerProgram } from '../programs/saga-runner.ts'
+import type { Program, Programs } from '../programs.ts'
+import type { Ratio, Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
+import { STEPS } from '../sagas/saga-contender.ts'
+import { type SagaName, sagas } from '../sagas/sagas.ts'
 
-/** What a step of a saga costs in addition to its own transaction. */
+/** What a step of a saga costs in addition to its own transaction, and what one of a peer costs. */
 export const sagaBench: Bench = {
   name: 'saga',
-  about: 'sagas of five steps: steps a second, and flushes for each',
+  about: 'sagas of five steps, ours and DBOS: steps a second, and flushes for each',
 
-  async run({ rounds, requests, concurrency }) {
-    const postgres = await durablePostgres({ 'pg_stat_statements.track': 'none' })
+  async run(options, programs) {
+    // Each of the four programs has a pool, and DBOS has a second one.
+    const postgres = await durablePostgres({
+      'pg_stat_statements.track': 'none',
+      max_connections: '200',
+    })
     try {
-      const counted = []
-      const rows = []
-      const budgets: Budget[] = []
-      for (const entrant of entrants) counted.push(await flushesPerStep(postgres, entrant))
-      for (const [at, { name, flushes }] of counted.entries()) {
-        if (at === 0) continue
-        budgets.push({
-          what: `${name}: flushes for a step, the beginning of its run not counted`,
-          bound: 'at most',
-          limit: 1,
-          measured: flushes,
-        })
-      }
-      for (const many of concurrency) {
-        const samples = await stepsPerSecond(postgres, { rounds, requests, many })
-        const [bare = []] = samples
-        for (const [at, { name }] of entrants.entries()) {
-          const own = samples[at] ?? []
-          rows.push([name, many, median(own), pairwiseRatio(own, bare)])
-        }
-      }
+      const flushes: Flushes[] = []
+      for (const name of NAMES) flushes.push(await flushesOf(programs, postgres, name))
+      const lines = await timed(programs, postgres, options)
       return {
         tables: [
           {
-            title: `Commits and flushes of a run of ${STEPS} steps`,
-            columns: ['', 'flushes a step', 'to begin a run'],
-            rows: counted.map(({ name, flushes, toBegin }) => [name, flushes, toBegin]),
+            title: `Flushes of a run of ${STEPS} steps`,
+            columns: ['', 'a run', 'a step', 'to begin and end a run'],
+            rows: flushes.map(({ name, run, step, rest }) => [name, run, step, rest]),
           },
-          {
-            title: `Steps a second, runs of ${STEPS} steps, each inserts an order`,
-            columns: ['', 'at once', 'steps/s', 'of bare'],
-            rows,
-          },
+          tableOf(lines, options),
         ],
-        budgets,
-        notes: [
-          'Bare: BEGIN, the insert, COMMIT, and no memory of it. Local: the insert and the row of the step in that transaction, and one commit more for each run. Outside: the insert in a transaction that an outside step asks for after its call, which here takes no time.',
-        ],
+        budgets: [...flushes.flatMap(budgetOfFlushes), ...lines.flatMap(budgetAgainstPeer)],
+        notes: NOTES,
         postgresVersion: postgres.version,
       }
     } finally {
@@ -65,66 +46,42 @@ export const sagaBench: Bench = {
   },
 }
 
-const STEPS = 5
+const NAMES = Object.keys(sagas) as SagaName[]
+const [BARE, LOCAL, OUTSIDE, PEER] = NAMES as [SagaName, SagaName, SagaName, SagaName]
 
-/** Runs five steps on a pool, as one unit of work. */
-interface Entrant {
-  readonly name: string
-  open(pool: Pool): { run(): Promise<unknown> }
+interface Flushes {
+  readonly name: SagaName
+  readonly run: number
+  readonly step: number
+  readonly rest: number
 }
 
-const entrants: readonly Entrant[] = [
-  { name: 'bare transactions', open: (pool) => ({ run: () => bare(pool) }) },
-  { name: 'saga, local steps', open: (pool) => ofSaga(pool, true) },
-  { name: 'saga, outside steps', open: (pool) => ofSaga(pool, false) },
-]
+/** Flushes of a run beside those of its steps. DBOS records the end of a run by itself. */
+const restOf = (name: SagaName) => (name === BARE ? 0 : name === PEER ? 2 : 1)
 
-async function bare(pool: Pool): Promise<void> {
-  for (let step = 1; step <= STEPS; step += 1) {
-    const client = await pool.connect()
-    try {
-      await client.query('BEGIN')
-      await insertOrder(client, ORDER)
-      await client.query('COMMIT')
-    } finally {
-      client.release()
-    }
-  }
-}
-
-function ofSaga(pool: Pool, local: boolean): { run(): Promise<unknown> } {
-  let flow: Saga<null, object, PoolClient, unknown> = saga<null, PoolClient>('bench', {
-    version: 1,
-  })
-  for (let step = 1; step <= STEPS; step += 1) {
-    flow = flow.step(`step-${step}`, {
-      local,
-      async run({ transaction }) {
-        const { id } = await insertOrder(await transaction(), ORDER)
-        return { id }
-      },
-    })
-  }
-  const sagas: SagaRunner<PoolClient> = createSagaRunner({ client: pool, sagas: [flow] })
-  return { run: () => sagas.execute(flow, { id: randomUUID(), input: null }) }
-}
-
-async function flushesPerStep(
+async function flushesOf(
+  programs: Programs,
   postgres: DurablePostgres,
-  entrant: Entrant,
-): Promise<{ name: string; flushes: number; toBegin: number }> {
+  name: SagaName,
+): Promise<Flushes> {
   const runs = 20
-  const url = await databaseOf(postgres)
-  await noConnections(postgres, url)
-  const before = await postgres.walFlushes()
-  const pool = new Pool({ connectionString: url, max: 1 })
-  const { run } = entrant.open(pool)
-  for (let n = 0; n < runs; n += 1) await run()
-  await pool.end()
-  await noConnections(postgres, url)
-  const perRun = ((await postgres.walFlushes()) - before) / runs
-  const toBegin = entrant === entrants[0] ? 0 : 1
-  return { name: entrant.name, flushes: (perRun - toBegin) / STEPS, toBegin }
+  const url = await postgres.database()
+  const flushed = async (count: number): Promise<number> => {
+    const before = await postgres.walFlushes()
+    const program = await programs.start<SagaRunnerProgram>('saga-runner')
+    await program.call('open', name, url)
+    if (count > 0) await program.call('run', count, 1)
+    await program.call('close')
+    await program.stop()
+    await noConnections(postgres, url)
+    return (await postgres.walFlushes()) - before
+  }
+  // The first opening migrates, and the second shows what opening flushes otherwise.
+  await flushed(0)
+  const idle = await flushed(0)
+  const run = ((await flushed(runs)) - idle) / runs
+  const rest = restOf(name)
+  return { name, run, step: (run - rest) / STEPS, rest }
 }
 
 /** A server process reports its flushes when it ends. */
@@ -141,35 +98,112 @@ async function noConnections({ server }: DurablePostgres, url: string): Promise<
   )
 }
 
-async function stepsPerSecond(
-  postgres: DurablePostgres,
-  { rounds, requests, many }: { rounds: number; requests: number; many: number },
-): Promise<number[][]> {
-  const pools: Pool[] = []
-  const ready = []
-  for (const entrant of entrants) {
-    const pool = new Pool({ connectionString: await databaseOf(postgres), max: 20 })
-    pools.push(pool)
-    ready.push(entrant.open(pool))
-  }
-  const runs = Math.max(1, Math.ceil(requests / STEPS))
-  const samples = await interleaved(
-    rounds,
-    ready.map(({ run }) => async () => {
-      const load = await closedLoop({ requests: runs, concurrency: many }, async () => {
-        await run()
-      })
-      return (load.requests * STEPS) / load.seconds
-    }),
-  )
-  await Promise.all(pools.map((pool) => pool.end()))
-  return samples
+interface Sample {
+  readonly rate: number
+  /** Processor time of a step. Microseconds. */
+  readonly client: number
+  readonly server: number
 }
 
-async function databaseOf(postgres: DurablePostgres): Promise<string> {
-  const url = await postgres.database()
-  const pool = new Pool({ connectionString: url, max: 1 })
-  await migrate(pool, { also: [sagaMigrations] })
-  await pool.end()
-  return url
+interface Line {
+  readonly name: SagaName
+  readonly many: number
+  readonly samples: readonly Sample[]
+  readonly ofBare: Ratio
+  readonly ofPeer: Ratio
 }
+
+async function timed(
+  programs: Programs,
+  postgres: DurablePostgres,
+  { rounds, requests, concurrency }: BenchOptions,
+): Promise<Line[]> {
+  const started: Program<SagaRunnerProgram>[] = []
+  for (const name of NAMES) {
+    const program = await programs.start<SagaRunnerProgram>('saga-runner')
+    await program.call('open', name, await postgres.database())
+    started.push(program)
+  }
+  const runs = Math.max(1, Math.ceil(requests / STEPS))
+  const lines: Line[] = []
+  for (const many of concurrency) {
+    const samples = await interleaved(
+      rounds,
+      started.map((program) => () => sampled(program, postgres, runs, many)),
+    )
+    const rates = samples.map((own) => own.map(({ rate }) => rate))
+    const [bare = []] = rates
+    for (const [at, name] of NAMES.entries()) {
+      lines.push({
+        name,
+        many,
+        samples: samples[at] ?? [],
+        ofBare: pairwiseRatio(rates[at] ?? [], bare),
+        ofPeer: pairwiseRatio(rates[at] ?? [], rates[NAMES.indexOf(PEER)] ?? []),
+      })
+    }
+  }
+  for (const program of started) {
+    await program.call('close')
+    await program.stop()
+  }
+  return lines
+}
+
+async function sampled(
+  program: Program<SagaRunnerProgram>,
+  { server }: DurablePostgres,
+  runs: number,
+  many: number,
+): Promise<Sample> {
+  const steps = runs * STEPS
+  const cpu = await program.call('cpuMicros')
+  const before = postgresCpu(server.pid())
+  const { seconds } = await program.call('run', runs, many)
+  const micros = cpuMicrosBetween(before, postgresCpu(server.pid())) ?? Number.NaN
+  const client = (await program.call('cpuMicros')) - cpu
+  return { rate: steps / seconds, client: client / steps, server: micros / steps }
+}
+
+function tableOf(lines: readonly Line[], { rounds }: BenchOptions): Table {
+  return {
+    title: `Steps a second, runs of ${STEPS} steps, each inserts an order, ${rounds} rounds`,
+    columns: [
+      '',
+      'at once',
+      'steps/s',
+      'of bare',
+      `of ${PEER}`,
+      'process CPU µs/step',
+      'Postgres CPU µs/step',
+    ],
+    rows: lines.map(({ name, many, samples, ofBare, ofPeer }) => [
+      name,
+      `${many}`,
+      Math.round(median(samples.map(({ rate }) => rate))),
+      ofBare,
+      ofPeer,
+      median(samples.map(({ client }) => client)),
+      median(samples.map(({ server }) => server)),
+    ]),
+  }
+}
+
+function budgetOfFlushes({ name, step }: Flushes): Budget[] {
+  if (!isOurs(name)) return []
+  const what = `${name}: flushes for a step, the beginning of its run not counted`
+  return [{ what, bound: 'at most', limit: 1, measured: step }]
+}
+
+function budgetAgainstPeer({ name, many, ofPeer }: Line): Budget[] {
+  if (!isOurs(name)) return []
+  const what = `${name}, ${many} at once: steps a second, of ${PEER}`
+  return [{ what, bound: 'at least', limit: 1, measured: ofPeer.median }]
+}
+
+const isOurs = (name: SagaName) => name === LOCAL || name === OUTSIDE
+
+const NOTES = [
+  'Bare: BEGIN, the insert, COMMIT, and no memory of it. Local: the insert and the row of the step in that transaction, and one commit more for each run. Outside: the insert in a transaction that an outside step asks for after its call, which here takes no time.',
+  'DBOS (5.3 runs on Node 20) starts and runs each workflow in its own process, without a queue and without traces, with its tables in the same database, a pool of 20 for them and one of 20 for the steps. A step is DBOS.runStep with the insert in autocommit; the step is recorded after it, by a commit of its own. So a crash in between inserts the order twice, which neither kind of our steps does. A transaction step of DBOS does not either; it does all that runStep does, and besides looks for a second record and writes it beside the insert.',
+]

@@ -9,7 +9,8 @@ import {
 } from '@oncekey/webhooks'
 import { Pool } from 'pg'
 import { Webhook } from 'standardwebhooks'
-import { answer } from '../verbs.ts'
+import { answer, cpuMicros } from '../verbs.ts'
+import { WEBHOOK_BODY } from '../webhook-body.ts'
 
 let delivered = 0
 let onDelivered = (): void => {}
@@ -55,7 +56,7 @@ const verbs = {
            returning id
        ) insert into oncekey.webhook_deliveries (message_id, endpoint_id)
            select m.id, e.id from m, oncekey.webhook_endpoints e`,
-      [given.events, BODY],
+      [given.events, WEBHOOK_BODY],
     )
     await pool.query('analyze oncekey.webhook_deliveries')
     delivered = 0
@@ -87,14 +88,10 @@ const verbs = {
     return (performance.now() - startedAt) / 1000
   },
 
+  cpuMicros,
+
   close: (): Promise<void> => pool.end(),
 }
-
-const BODY = JSON.stringify({
-  type: 'order.created',
-  timestamp: '2026-01-01T00:00:00.000Z',
-  data: { id: 'order-1', customer: 'customer-17', lines: Array(10).fill({ sku: 'a-1', count: 2 }) },
-})
 
 export type WebhookSender = typeof verbs
 

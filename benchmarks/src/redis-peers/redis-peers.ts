@@ -12,8 +12,10 @@ export const redisPeers = {
     })
   },
   Oncekey: oncekey,
-  '@node-idempotency/core': nodeIdempotency,
-  'express-idempotency': expressIdempotency,
+  '@node-idempotency/core': nodeIdempotency(false),
+  '@node-idempotency/core, made to wait': nodeIdempotency(true),
+  'express-idempotency': expressIdempotency(false),
+  'express-idempotency, made to wait': expressIdempotency(true),
   '@aws-lambda-powertools/idempotency': powertools,
 } satisfies Record<string, RedisPeer>
 
