@@ -8,6 +8,7 @@ import { fastifyStoresBench } from './benches/fastify-stores.ts'
 import { growthBench } from './benches/growth.ts'
 import { hotKeyBench } from './benches/hot-key.ts'
 import { inboxBench } from './benches/inbox.ts'
+import { koaNestBench } from './benches/koa-nest.ts'
 import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
@@ -35,6 +36,7 @@ const benches = [
   redisClientsBench,
   redisPeersBench,
   fastifyStoresBench,
+  koaNestBench,
   countsBench,
   expressPostgresBench,
   growthBench,
