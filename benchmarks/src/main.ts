@@ -9,6 +9,7 @@ import { folderPeersBench } from './benches/folder-peers.ts'
 import { growthBench } from './benches/growth.ts'
 import { hotKeyBench } from './benches/hot-key.ts'
 import { inboxBench } from './benches/inbox.ts'
+import { koaNestBench } from './benches/koa-nest.ts'
 import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
@@ -39,6 +40,7 @@ const benches = [
   redisPeersBench,
   folderPeersBench,
   fastifyStoresBench,
+  koaNestBench,
   countsBench,
   expressPostgresBench,
   telemetryBench,

@@ -8,6 +8,7 @@ import { fastifyMemoryBench } from '../src/benches/fastify-memory.ts'
 import { fastifyStoresBench } from '../src/benches/fastify-stores.ts'
 import { growthBench } from '../src/benches/growth.ts'
 import { inboxBench } from '../src/benches/inbox.ts'
+import { koaNestBench } from '../src/benches/koa-nest.ts'
 import { latencyBench } from '../src/benches/latency.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
@@ -91,6 +92,12 @@ test('work-latency has a line for webhooks and for a step of each way of running
 test('fastify-stores has a line for each store, fresh and replayed, beside the bare handler', async () => {
   const { tables } = await run(fastifyStoresBench)
   expect(tables.map((table) => table.rows.length)).toEqual([13])
+}, 120_000)
+
+test('koa-nest has a bare, a fresh and a replayed line for each framework, on each store', async () => {
+  const report = await run(koaNestBench)
+  expect(report.tables.map((table) => table.rows.length)).toEqual([9, 9])
+  expect(reportText(report)).not.toMatch(/NaN|undefined/)
 }, 120_000)
 
 test('a request costs two round trips to Redis, and a replay one', async () => {

@@ -4,7 +4,7 @@ import { durablePostgres } from '../durable-postgres.ts'
 import type { CountedRequests, RequestKind } from '../programs/counted-requests.ts'
 import type { Program, Programs } from '../programs.ts'
 import type { Cell, Table } from '../report.ts'
-import { type AppName, apps } from '../request-costs/apps.ts'
+import { type AppName, appNames } from '../request-costs/apps.ts'
 import { callgrind, hasValgrind } from '../request-costs/callgrind.ts'
 import { machinePart } from '../request-costs/machine-parts.ts'
 import { type Allocated, bySourceFile, ELSEWHERE } from '../request-costs/source-files.ts'
@@ -21,7 +21,7 @@ export const requestCountsBench: Bench = {
     const rows: CountedRow[] = []
     const servers = await startServers()
     try {
-      for (const app of Object.keys(apps) as AppName[]) {
+      for (const app of appNames) {
         for (const store of STORES) {
           for (const kind of KINDS) {
             const target = { app, store, kind, url: await servers.urlOf(store) }

@@ -1,6 +1,6 @@
 import { uptime } from 'node:os'
 import { type Allocation, allocationsOf, asyncResourcesOf } from '../request-costs/allocations.ts'
-import { type AppName, apps } from '../request-costs/apps.ts'
+import { type AppName, startApp } from '../request-costs/apps.ts'
 import type { InProcessClient } from '../request-costs/in-process-client.ts'
 import { type StoreName, workOn } from '../request-costs/work.ts'
 import { answer } from '../verbs.ts'
@@ -11,7 +11,7 @@ let keyOf: (index: number) => string = String
 
 const verbs = {
   async open(app: AppName, store: StoreName, kind: RequestKind, url: string): Promise<void> {
-    client = await apps[app](workOn(store, kind === 'bare', url))
+    client = await startApp(app, workOn(store, kind === 'bare', { url, connections: 1 }))
     if (kind === 'replay') keyOf = (index) => `key-${index % 10}`
     else keyOf = (index) => `key-${store}-${app}-${kind}-${index}`
   },

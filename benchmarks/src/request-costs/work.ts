@@ -16,9 +16,16 @@ export interface Work {
   place(order: Order, transaction?: () => Promise<unknown>): Promise<PlacedOrder> | PlacedOrder
 }
 
+/** The server that a store is on; a memory store uses none of it. */
+export interface StoreServer {
+  readonly url: string
+  /** The size of the pool on Postgres. */
+  readonly connections: number
+}
+
 /** On Postgres a handler inserts a row in a transaction; on the other stores it writes nothing. */
-export function workOn(name: StoreName, isBare: boolean, url: string): Work {
-  if (name === 'Postgres') return onPostgres(isBare, url)
+export function workOn(name: StoreName, isBare: boolean, server: StoreServer): Work {
+  if (name === 'Postgres') return onPostgres(isBare, server)
   const place = ({ customer, item, cents }: Order): PlacedOrder => ({
     id: 'order-1',
     customer,
@@ -27,12 +34,16 @@ export function workOn(name: StoreName, isBare: boolean, url: string): Work {
     state: 'placed',
   })
   if (isBare) return { store: undefined, place }
-  const store = name === 'memory' ? memoryStore() : redisStore({ client: new Redis(url) })
+  const store =
+    name === 'memory'
+      ? memoryStore({ maxRecords: 10_000_000 })
+      : redisStore({ client: new Redis(server.url) })
   return { store: store as Store<unknown>, place }
 }
 
-function onPostgres(isBare: boolean, url: string): Work {
-  const pool = new Pool({ connectionString: url, max: 1, idleTimeoutMillis: 0 })
+function onPostgres(isBare: boolean, { url, connections }: StoreServer): Work {
+  // Connections stay open between rounds, so that no round starts with opening them.
+  const pool = new Pool({ connectionString: url, max: connections, idleTimeoutMillis: 0 })
   if (!isBare) {
     return {
       store: postgresStore<ClientBase>({ client: pool }) as Store<unknown>,

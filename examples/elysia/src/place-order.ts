@@ -1,16 +1,8 @@
-import { PGlite } from '@electric-sql/pglite'
-import { migrate, postgresStore } from '@oncekey/postgres'
-import { fromPglite } from '@oncekey/postgres/pglite'
 import { idempotency } from '@oncekey/web'
-
-// Embedded Postgres, in memory or in a folder. On a server, use a `pg` Pool instead.
-export const db = new PGlite(process.env.DATA_FOLDER)
-const client = fromPglite(db)
-await migrate(client)
-await db.query('create table if not exists orders (id serial primary key, item text not null)')
+import { db, store } from './database.ts'
 
 export const once = idempotency({
-  store: postgresStore({ client }),
+  store,
   scope: (request) => request.headers.get('x-account') ?? '', // from your authentication
 })
 
@@ -22,7 +14,7 @@ export const placeOrder = once(async (request: Request) => {
   const tx = await transaction() // what it writes commits with the response
   const sql = 'insert into orders (item) values ($1) returning *'
   const { rows } = await tx.query<{ id: number; item: string }>(sql, [item])
-  emit({ type: 'order.placed', subject: String(rows[0]?.id), data: rows[0] })
+  emit({ type: 'order.placed', subject: String(rows[0]?.id), data: { ...rows[0] } })
   return Response.json(rows[0], { status: 201 }) // stored and committed before it leaves
 })
 

@@ -1,8 +1,6 @@
 import { H3 } from 'h3'
 import { books, placeOrder } from './place-order.ts'
 
-// In Nitro: `export default defineHandler((event) => placeOrder(event.req))` in
-// `routes/orders.post.ts`.
 export const app = new H3()
   .post('/orders', (event) => placeOrder(event.req))
   .get('/books', () => books())

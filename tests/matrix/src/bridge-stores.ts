@@ -1,6 +1,5 @@
 import type { AdapterSuiteStore } from '@oncekey/conformance'
-import type { OutboxEvent } from '@oncekey/core'
-import { migrate, postgresStore, purge } from '@oncekey/postgres'
+import { migrate } from '@oncekey/postgres'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
@@ -9,6 +8,7 @@ import type {
   Bridge,
   BridgeUnderTest,
 } from '../../../packages/postgres/test/bridges/driven/bridge.ts'
+import { bridgeFixture } from './postgres-fixture.ts'
 
 /** The Postgres store through every library that has a bridge. */
 export function everyBridge(): AdapterSuiteStore[] {
@@ -33,24 +33,6 @@ function onBridge({ name, open }: BridgeUnderTest): AdapterSuiteStore {
   })
   return {
     name: `Postgres, ${name}`,
-    create: () => ({
-      store: postgresStore({ client: bridge.client }),
-      write: (tx, id) => bridge.insert(tx, id),
-      async written(id, within) {
-        if (within !== undefined) return (await bridge.count(within, id)) === 1
-        return (await pool.query('select from orders where id = $1', [id])).rowCount === 1
-      },
-      async events() {
-        const { rows } = await pool.query<OutboxEvent>(
-          `select id, type, source, subject, ordering_key as "orderingKey", data::text, headers,
-             occurred_at as "occurredAt"
-           from oncekey.outbox order by seq`,
-        )
-        return rows
-      },
-      async expireResults() {
-        await purge(bridge.client, { resultRetentionMs: 0, limit: 100_000 })
-      },
-    }),
+    create: () => bridgeFixture(bridge, pool),
   }
 }

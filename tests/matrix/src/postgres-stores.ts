@@ -1,15 +1,10 @@
 import { PGlite, type Transaction } from '@electric-sql/pglite'
-import type { AdapterSuiteStore, StoreFixture } from '@oncekey/conformance'
-import type { OutboxEvent } from '@oncekey/core'
-import { migrate, type PostgresClient, postgresStore, purge } from '@oncekey/postgres'
+import type { AdapterSuiteStore } from '@oncekey/conformance'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { type Database, freshDatabase, type PgBouncer, startPgBouncer } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
-
-interface Queryable {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
-}
+import { postgresFixture, prepared } from './postgres-fixture.ts'
 
 /** The store on a `pg` Pool, in each way of talking to the server. */
 export function onPool(
@@ -41,7 +36,7 @@ export function onPool(
     await pgbouncer?.stop()
     await database.drop()
   })
-  return { name, create: () => fixture<PoolClient>(pool, pool, options) }
+  return { name, create: () => postgresFixture<PoolClient>(pool, pool, options) }
 }
 
 /** PGlite is compiled at its first use, while the other tests use the processors. */
@@ -55,38 +50,5 @@ export function onPglite(): AdapterSuiteStore {
     await prepared(fromPglite(db), db)
   }, SLOW_START_MS)
   afterAll(() => db.close())
-  return { name: 'PGlite', create: () => fixture<Transaction>(fromPglite(db), db) }
-}
-
-async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Promise<void> {
-  await migrate(client)
-  await database.query('create table orders (id text primary key)')
-}
-
-function fixture<Tx extends Queryable>(
-  client: PostgresClient<Tx>,
-  database: Queryable,
-  options: { prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
-): StoreFixture {
-  const made: StoreFixture<Tx> = {
-    store: postgresStore<Tx>({ client, ...options }),
-    write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
-    async written(id, within) {
-      const { rows } = await (within ?? database).query('select from orders where id = $1', [id])
-      return rows.length === 1
-    },
-    async events() {
-      const { rows } = await database.query(
-        `select id, type, source, subject, ordering_key as "orderingKey", data::text, headers,
-           occurred_at as "occurredAt"
-         from oncekey.outbox order by seq`,
-      )
-      return rows as OutboxEvent[]
-    },
-    async expireResults() {
-      await purge(client, { resultRetentionMs: 0, limit: 100_000 })
-    },
-  }
-  // Only the fixture knows the type of a transaction.
-  return made as StoreFixture
+  return { name: 'PGlite', create: () => postgresFixture<Transaction>(fromPglite(db), db) }
 }

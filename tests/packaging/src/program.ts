@@ -8,11 +8,18 @@ export interface ServerProgram {
   stop(): Promise<void>
 }
 
+export interface ServerOptions {
+  readonly cwd: string
+  readonly env: Record<string, string> & { readonly PORT: string }
+  /** @default 30_000 */
+  readonly readyTimeoutMs?: number
+}
+
 /** Starts a script that listens on `env.PORT`, and waits until it accepts requests. */
 export async function startServer(
   { binary, args = [] }: { readonly binary: string; readonly args?: readonly string[] },
   script: string,
-  { cwd, env }: { cwd: string; env: Record<string, string> & { PORT: string } },
+  { cwd, env, readyTimeoutMs = 30_000 }: ServerOptions,
 ): Promise<ServerProgram> {
   const child = spawn(binary, [...args, script], {
     cwd,
@@ -37,7 +44,7 @@ export async function startServer(
     const state = await waitFor(
       async () =>
         hasEnded ? 'ended' : await fetch(`http://127.0.0.1:${env.PORT}/`).then(() => 'up'),
-      { what: `${script} to listen`, timeoutMs: 30_000 },
+      { what: `${script} to listen`, timeoutMs: readyTimeoutMs },
     )
     if (state === 'ended') throw new Error('It ended')
   } catch (cause) {
