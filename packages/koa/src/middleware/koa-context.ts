@@ -83,3 +83,13 @@ export function answerWhoeverIsThere({ res, response }: KoaContext, held: HeldRe
     get: () => !res.writableEnded && !(isOver && res.destroyed),
   })
 }
+
+/**
+ * Ignores headers that are set after the response has left, as Koa's own `ctx.set` does. Session
+ * middleware sets its cookie once all middleware has returned, with `ctx.cookies`, which would
+ * throw.
+ */
+export function ignoreLateHeaders({ res }: KoaContext): void {
+  const { setHeader } = res
+  res.setHeader = (name, value) => (res.headersSent ? res : setHeader.call(res, name, value))
+}

@@ -9,7 +9,13 @@ import {
 import { type Covered, coverRequest } from '@oncekey/node'
 import type { DefaultContext, DefaultState, ParameterizedContext } from 'koa'
 import { coveringOf } from './covering.ts'
-import { answerWhoeverIsThere, isUnanswered, type KoaContext, onNotFound } from './koa-context.ts'
+import {
+  answerWhoeverIsThere,
+  ignoreLateHeaders,
+  isUnanswered,
+  type KoaContext,
+  onNotFound,
+} from './koa-context.ts'
 import type { IdempotencyOptions } from './options.ts'
 
 /** The middleware and its functions. */
@@ -63,6 +69,7 @@ export function idempotency<
     if (covered === undefined) {
       // A replay or a problem is being sent, so Koa must not respond.
       ctx.respond = false
+      ignoreLateHeaders(ctx)
       return
     }
     ctx.idempotency = covered.context

@@ -102,4 +102,24 @@ for (const [version, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] a
       expect(await post('/')).toMatchObject({ status: 503 })
     })
   })
+
+  // A bug: `ctx.cookies` threw, and the app got an error for every replay and every problem.
+  test(`${version}: a cookie that middleware outside sets after a replay is no error`, async () => {
+    const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
+    const errors: unknown[] = []
+    const app = new Application().on('error', (error) => errors.push(error))
+    app.use(async (ctx, next) => {
+      await next()
+      ctx.cookies.set('visit', '1')
+    })
+    app.use(once).use((ctx) => {
+      ctx.body = 'done'
+    })
+    const { post } = await served(app)
+    expect((await post('/')).headers.getSetCookie()).toEqual(['visit=1; path=/; httponly'])
+    const again = await post('/')
+    expect(again).toMatchObject({ status: 200, text: 'done', replayed: true })
+    expect(await post('/', { key: '"' })).toMatchObject({ status: 400 })
+    expect([again.headers.getSetCookie(), errors]).toEqual([[], []])
+  })
 }
