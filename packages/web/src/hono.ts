@@ -20,6 +20,7 @@ import {
   type RawResponse,
   watchRawResponse,
 } from './hono/raw-response.ts'
+import { refuseSuccess, refuseSuccessAfterError } from './hono/undone-answer.ts'
 import { readRequest, resolveRequestOptions } from './request/read-request.ts'
 
 /** The engine's options and those for a Hono request. */
@@ -94,6 +95,7 @@ export function idempotency<Tx, E extends Env = any>(
     let answered = false
     let hasRun = false
     let isRunning = false
+    let isUndone = false
     let raw: RawResponse | undefined
     const late = guardLateAnswers(c)
     try {
@@ -115,17 +117,22 @@ export function idempotency<Tx, E extends Env = any>(
         // like any other.
         return c.res
       }
-      const type = impliedType(c)
-      const answer = await answerOnce(engine, reading(c), before, handle, undefined, type)
+      const undone = () => {
+        isUndone = true
+      }
+      const exchange = { before, impliedType: impliedType(c), undone }
+      const answer = await answerOnce(engine, reading(c), exchange, handle)
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
       if (!hasRun || isSentEmpty(c.res)) sendWithoutType(c)
       if (isRunning) late.refuse()
+      else if (isUndone) refuseSuccess(c)
     } catch (error) {
       raw?.finish(undefined, error)
       // `app.onError` starts from the current headers, so those of the undone response are removed
       // first.
       putResponse(c, new Response(null, { headers: before }))
+      if (hasRun) refuseSuccessAfterError(c)
       throw error
     }
   }

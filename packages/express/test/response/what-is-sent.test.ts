@@ -47,6 +47,22 @@ for (const [version, express] of expressVersions) {
       })
     }
 
+    // A bug: a replay had the header that was set outside.
+    test('even if the handler took a header away with an empty array', async () => {
+      const app = quietApp(express)
+      app.use(express.json(), (_, res, next) => {
+        res.setHeader('Link', '</a>')
+        next()
+      })
+      app.use(idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
+      app.post('/', (_, res) => void res.setHeader('Link', []).end('x'))
+      const port = await served(app)
+      for (let n = 0; n < 2; n += 1) {
+        const { headers } = await post(port, '/', { 'Idempotency-Key': 'k' })
+        expect(headers.filter(([name]) => /link/i.test(name))).toEqual([])
+      }
+    })
+
     test('even if the handler changes a header array after responding', async () => {
       const store = heldStore()
       const app = quietApp(express)

@@ -1,6 +1,7 @@
 import { internalsOf } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import type { Exchange } from './exchange.ts'
+import { holdConnection } from './held-connection.ts'
 
 /**
  * While the outcome for a complete response is pending, makes it look sent to its handler:
@@ -12,6 +13,7 @@ export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
   internals.markHeadSent(raw)
   internals.markEnded(raw)
   exchange.countsAsSent = true
+  holdConnection(exchange, raw)
 }
 
 /** The outcome has arrived and Fastify should send something. Returns whether it still can. */
@@ -19,6 +21,8 @@ export function countAsUnsent(exchange: Exchange, { raw }: FastifyReply): boolea
   if (exchange.countsAsSent) {
     internalsOf(raw).unmark(raw)
     exchange.countsAsSent = false
+    exchange.releaseConnection?.()
+    exchange.releaseConnection = undefined
   }
   return !raw.headersSent
 }

@@ -21,8 +21,10 @@ export function headerChanges(before: ReplyHeaders, after: ReplyHeaders): Header
   for (const name in after) {
     const value = after[name]
     if (isSame(before[name], value)) continue
-    if (Array.isArray(value)) for (const line of value) changes.push([name, String(line)])
-    else changes.push([name, String(value)])
+    if (!Array.isArray(value)) changes.push([name, String(value)])
+    // Node sends nothing for an empty list.
+    else if (value.length === 0) changes.push([name, null])
+    else for (const line of value) changes.push([name, String(line)])
   }
   for (const name in before) {
     if (after[name] === undefined) changes.push([name, null])

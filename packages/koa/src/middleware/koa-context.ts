@@ -41,10 +41,29 @@ export function routeOf(ctx: object): string | undefined {
   return typeof pattern === 'string' ? pattern : undefined
 }
 
-/** Whether no middleware has answered yet, in which case Koa would send its own 404. */
-export function isUnanswered({ body, response }: KoaContext): boolean {
+/**
+ * Whether no middleware has answered yet: if none does, Koa sends its own 404. What is written past
+ * Koa, with `ctx.respond = false`, is an answer, too.
+ */
+export function isUnanswered({ body, respond, response }: KoaContext): boolean {
   const { _explicitStatus: hasStatus = false } = response as { _explicitStatus?: boolean }
-  return body === undefined && !hasStatus
+  return body === undefined && respond !== false && !hasStatus
+}
+
+/**
+ * Calls back if the response turns out to be the 404 that Koa sends when nobody answered. This is
+ * known only when the head is written: until then, middleware mounted outside may answer for a
+ * handler that did not, as one does that puts every result into an envelope.
+ */
+export function onNotFound(ctx: KoaContext, notFound: () => void): void {
+  const { res } = ctx
+  const { writeHead } = res
+  const writesHead = (...given: unknown[]): ServerResponse => {
+    res.writeHead = writeHead
+    if (given[0] === 404 && isUnanswered(ctx)) notFound()
+    return writeHead.apply(res, given as never)
+  }
+  res.writeHead = writesHead as typeof writeHead
 }
 
 /**
@@ -63,4 +82,14 @@ export function answerWhoeverIsThere({ res, response }: KoaContext, held: HeldRe
     configurable: true,
     get: () => !res.writableEnded && !(isOver && res.destroyed),
   })
+}
+
+/**
+ * Ignores headers that are set after the response has left, as Koa's own `ctx.set` does. Session
+ * middleware sets its cookie once all middleware has returned, with `ctx.cookies`, which would
+ * throw.
+ */
+export function ignoreLateHeaders({ res }: KoaContext): void {
+  const { setHeader } = res
+  res.setHeader = (name, value) => (res.headersSent ? res : setHeader.call(res, name, value))
 }

@@ -9,7 +9,13 @@ import {
 import { type Covered, coverRequest } from '@oncekey/node'
 import type { DefaultContext, DefaultState, ParameterizedContext } from 'koa'
 import { coveringOf } from './covering.ts'
-import { answerWhoeverIsThere, isUnanswered, type KoaContext } from './koa-context.ts'
+import {
+  answerWhoeverIsThere,
+  ignoreLateHeaders,
+  isUnanswered,
+  type KoaContext,
+  onNotFound,
+} from './koa-context.ts'
 import type { IdempotencyOptions } from './options.ts'
 
 /** The middleware and its functions. */
@@ -63,6 +69,7 @@ export function idempotency<
     if (covered === undefined) {
       // A replay or a problem is being sent, so Koa must not respond.
       ctx.respond = false
+      ignoreLateHeaders(ctx)
       return
     }
     ctx.idempotency = covered.context
@@ -96,10 +103,12 @@ async function run(
   } finally {
     answerWhoeverIsThere(ctx, held)
   }
-  // Nobody has answered, so Koa sends its 404. The key is released, because a later deploy may have
-  // a route for the request.
-  const isOurs = ctx.respond !== false && !held.begun
-  if (isOurs && isUnanswered(ctx) && !context.signal.aborted) context.release()
+  if (held.begun || !isUnanswered(ctx)) return
+  // If no middleware outside answers either, Koa sends its 404. The key is then released, because a
+  // later deploy may have a route for the request.
+  onNotFound(ctx, () => {
+    if (!context.signal.aborted) context.release()
+  })
 }
 
 function checkedMaxRequestBytes(given = 1_048_576): number {

@@ -29,6 +29,8 @@ export function freezeHeaders(capture: Capture): void {
     }
     if (isSame(before[name], value)) continue
     if (list === undefined) changes.push([name, String(value)])
+    // Node sends nothing for an empty list.
+    else if (list.length === 0) changes.push([name, null])
     else for (const line of list) changes.push([name, line])
   }
   for (const name in before) {

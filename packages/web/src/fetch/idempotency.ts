@@ -133,7 +133,7 @@ function wrappedTwice(): OncekeyError {
 }
 
 /** A fetch handler starts without headers from outside. */
-const NOTHING = new Headers()
+const NOTHING = { before: new Headers() }
 
 const READ_BEFORE =
   'It was read before the wrapped handler was called. Hand over a clone, or say what counts with `fingerprint`.'

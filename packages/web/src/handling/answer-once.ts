@@ -1,6 +1,6 @@
 import type { Engine, EngineRequest, HandlerContext, HandlerRun } from '@oncekey/core'
 import { cancelled } from './cancelled.ts'
-import { captureResponse, type Exchange } from './capture-response.ts'
+import { captureResponse, type Exchange, instead } from './capture-response.ts'
 import { responseOf } from './response-of.ts'
 
 /** What a handler produced. `sent`: the response was sent by other means. */
@@ -11,23 +11,21 @@ type ThrownAnswer = (error: unknown) => Promise<Response | undefined> | undefine
 
 /**
  * Handles a request from start to end: asks the engine, then runs the handler and holds its
- * response until the run's outcome is known, or answers from the record. `before` has the headers
- * set outside the handler; for `impliedType` see {@link Exchange}.
+ * response until the run's outcome is known, or answers from the record.
  */
 export async function answerOnce<Tx>(
   engine: Engine<Tx>,
   request: EngineRequest,
-  before: Headers,
+  exchange: Omit<Exchange, 'method'>,
   handle: (context: HandlerContext<Tx>, run: HandlerRun<Tx>) => Promise<Handled>,
   thrownAnswer: ThrownAnswer = () => undefined,
-  impliedType?: string,
 ): Promise<Response> {
   const begun = await engine.begin(request)
-  if (begun.kind !== 'run') return responseOf(begun.response, before)
+  if (begun.kind !== 'run') return responseOf(begun.response, exchange.before)
   const { run } = begun
   return answerOf(
     run,
-    { method: request.method, before, impliedType },
+    { ...exchange, method: request.method },
     () => handle(run.context, run),
     thrownAnswer,
   )
@@ -68,7 +66,7 @@ async function answerOf(
       return body ? cancelled(body) : undefined
     })
     .catch(() => {})
-  return responseOf(first.response, exchange.before)
+  return instead(first, exchange)
 }
 
 /** A handler may return anything. */

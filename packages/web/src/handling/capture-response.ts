@@ -14,6 +14,8 @@ export interface Exchange {
    * response.
    */
   readonly impliedType?: string | undefined
+  /** Called if the handler's response is not sent because it was undone. */
+  readonly undone?: (() => void) | undefined
 }
 
 /** Ends the run with the handler's response, and builds what its outcome says to send. */
@@ -37,7 +39,6 @@ async function captured(
   response: Response | undefined,
   exchange: Exchange,
 ): Promise<Response> {
-  const { before } = exchange
   const head = headOf(response)
   if (head === undefined || !isUnread(response)) {
     throw new TypeError(
@@ -55,13 +56,19 @@ async function captured(
   }
   if (collected.kind === 'problem' || collected.kind === 'replay') {
     giveUp(reader)
-    return responseOf(collected.response, before)
+    return instead(collected, exchange)
   }
   const outcome = await outcomeOn(run, head, collected, exchange)
   if (outcome.kind === 'send') return sent(head, collected, reader, exchange)
   giveUp(reader)
   if (outcome.kind === 'failure') throw outcome.error
-  return responseOf(outcome.response, before)
+  return instead(outcome, exchange)
+}
+
+/** Builds the answer that is sent instead of the handler's response. */
+export function instead({ kind, response }: Answer, { before, undone }: Exchange): Response {
+  if (kind === 'problem') undone?.()
+  return responseOf(response, before)
 }
 
 /** Not awaited, because a hanging source may never confirm. */

@@ -41,9 +41,7 @@ export function guardLateAnswers(c: AnyContext): LateAnswers {
 }
 
 function refuseOtherResponses(c: AnyContext): void {
-  let hono: object = c
-  while (!Object.hasOwn(hono, 'res')) hono = Object.getPrototypeOf(hono)
-  const own = Object.getOwnPropertyDescriptor(hono, 'res') as Required<PropertyDescriptor>
+  const own = ownResponse(c)
   const current = (): Response => own.get.call(c)
   const cookies = current().headers.getSetCookie()
   let { body } = current()
@@ -74,11 +72,18 @@ function refuseOtherResponses(c: AnyContext): void {
   })
 }
 
+/** The accessor of `c.res`: Hono's own, or one that has replaced it. */
+export function ownResponse(c: AnyContext): Required<PropertyDescriptor> {
+  let hono: object = c
+  while (!Object.hasOwn(hono, 'res')) hono = Object.getPrototypeOf(hono)
+  return Object.getOwnPropertyDescriptor(hono, 'res') as Required<PropertyDescriptor>
+}
+
 /**
  * Whether `next` is derived from `before`. `body` is the body that `before` was set with: cloning
  * gives both the clone and the original new bodies.
  */
-function isMadeOf(next: Response, before: Response, body: Response['body']): boolean {
+export function isMadeOf(next: Response, before: Response, body: Response['body']): boolean {
   if (before.body === null) return next.body === null && next.status === before.status
   return next.body === before.body || before.bodyUsed || before.body.locked || before.body !== body
 }

@@ -1,0 +1,125 @@
+import { once as event } from 'node:events'
+import { memoryStore } from '@oncekey/core'
+import { idempotency } from '@oncekey/koa'
+import Koa, { type Context, type Middleware } from 'koa'
+import Koa2 from 'koa2'
+import { describe, expect, test } from 'vitest'
+import { served } from '../support/served.ts'
+
+/** Middleware outside that answers for handlers, which only leave a result. */
+const envelope: Middleware = async (ctx, next) => {
+  await next()
+  ctx.body = { code: 0, data: ctx.state.result }
+}
+
+for (const [version, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] as const]) {
+  /** A handler that writes a row and an event, and answers nothing, behind that middleware. */
+  async function site(outside: Middleware, mode: 'transaction' | 'lease' = 'transaction') {
+    const store = memoryStore({ mode })
+    const once = idempotency({ store, scope: 'dangerously-shared', handlerTimeoutMs: 200 })
+    let runs = 0
+    const app = new Application().use(outside).use(once)
+    app.use(async (ctx) => {
+      runs += 1
+      const { transaction, emit } = once.of(ctx)
+      const tx = await transaction()
+      tx.set('order', runs)
+      emit({ type: 'order.created', subject: String(runs) })
+      ctx.state.result = { id: runs }
+    })
+    const { post } = await served(app)
+    const kept = () => [store.data.get('order'), store.events.length]
+    return { post, kept, runs: () => runs }
+  }
+
+  describe(`${version}: a handler that answers nothing`, () => {
+    // A bug: the client was told of a success, every write and event of it was undone, and each
+    // retry ran the handler again.
+    test.each(['transaction', 'lease'] as const)(
+      'is kept with the success that middleware outside answers, in %s mode',
+      async (mode) => {
+        const { post, kept, runs } = await site(envelope, mode)
+        const first = await post('/')
+        expect(first).toMatchObject({ status: 200, text: '{"code":0,"data":{"id":1}}' })
+        expect(kept()).toEqual([1, 1])
+        expect(await post('/')).toMatchObject({ status: 200, text: first.text, replayed: true })
+        expect(runs()).toBe(1)
+      },
+    )
+
+    const answers: Readonly<Record<string, (ctx: Context) => void>> = {
+      'a status alone'(ctx) {
+        ctx.status = 202
+      },
+      'an empty body'(ctx) {
+        ctx.body = null
+      },
+      'what is written past Koa'(ctx) {
+        ctx.respond = false
+        ctx.res.writeHead(201).end('made')
+      },
+      'what is written past Koa, which does not know'(ctx) {
+        ctx.res.writeHead(201).end('made')
+      },
+    }
+    for (const [answer, act] of Object.entries(answers)) {
+      test(`is kept with ${answer}`, async () => {
+        const { post, kept, runs } = await site(async (ctx, next) => {
+          await next()
+          act(ctx)
+        })
+        const first = await post('/')
+        expect([first.status < 300, kept()]).toEqual([true, [1, 1]])
+        const again = await post('/')
+        expect(again).toMatchObject({ status: first.status, text: first.text, replayed: true })
+        expect(runs()).toBe(1)
+      })
+    }
+
+    test.each([404, 422])('is undone with a refusal, %d, which is kept', async (status) => {
+      const { post, kept, runs } = await site(async (ctx, next) => {
+        await next()
+        ctx.status = status
+        ctx.body = 'no'
+      })
+      expect(await post('/')).toMatchObject({ status, text: 'no' })
+      expect(await post('/')).toMatchObject({ status, text: 'no', replayed: true })
+      expect([kept(), runs()]).toEqual([[undefined, 0], 1])
+    })
+
+    test('is undone, and its key free, if nobody outside answers either', async () => {
+      const { post, kept, runs } = await site((_, next) => next())
+      expect(await post('/')).toMatchObject({ status: 404, text: 'Not Found' })
+      expect(await post('/')).toMatchObject({ status: 404, replayed: false })
+      expect([kept(), runs()]).toEqual([[undefined, 0], 2])
+    })
+
+    test('gets the problem of its timeout, if middleware outside waited for that', async () => {
+      const { post } = await site(async (ctx, next) => {
+        await next()
+        await event(ctx.idempotency?.signal as AbortSignal, 'abort')
+      })
+      expect(await post('/')).toMatchObject({ status: 503 })
+    })
+  })
+
+  // A bug: `ctx.cookies` threw, and the app got an error for every replay and every problem.
+  test(`${version}: a cookie that middleware outside sets after a replay is no error`, async () => {
+    const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
+    const errors: unknown[] = []
+    const app = new Application().on('error', (error) => errors.push(error))
+    app.use(async (ctx, next) => {
+      await next()
+      ctx.cookies.set('visit', '1')
+    })
+    app.use(once).use((ctx) => {
+      ctx.body = 'done'
+    })
+    const { post } = await served(app)
+    expect((await post('/')).headers.getSetCookie()).toEqual(['visit=1; path=/; httponly'])
+    const again = await post('/')
+    expect(again).toMatchObject({ status: 200, text: 'done', replayed: true })
+    expect(await post('/', { key: '"' })).toMatchObject({ status: 400 })
+    expect([again.headers.getSetCookie(), errors]).toEqual([[], []])
+  })
+}
