@@ -4,7 +4,7 @@ import { type Dispatcher, dispatcher } from './dispatcher.ts'
 import { unsure } from './held-keys.ts'
 import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './item.ts'
 import { lease, leaseLoop } from './leasing.ts'
-import { absorb, read, readLoop } from './reading.ts'
+import { readLoop, readToEvents } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { freeBytes, lose, type RunnerState, report, runnerState } from './runner-state.ts'
 import { runSuspect, type SuspectTurns, takeBackStarts } from './suspects.ts'
@@ -77,13 +77,13 @@ export function consumerRunner<Tx>(of: {
   return {
     async round() {
       state.handled = 0
+      state.stopping = false
       await lease(state)
       let isOver = false
       const renewing = leaseLoop(state, () => !isOver)
       try {
         await takeDue(state)
-        const page = await read(state)
-        if (page !== undefined) absorb(state, page)
+        await readToEvents(state)
         dispatch.pump()
         await endOfRound(state)
         await writeAll(state, true)
