@@ -248,6 +248,21 @@ export const ofHolding: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'forgets now and then what was taken in, whether it can come again or not',
+    replaced: (log) => {
+      let forgotten = 0
+      return {
+        takeIn: (request) =>
+          log.takeIn({ ...request, consumer: `${request.consumer} ${forgotten}` }),
+        async maintain() {
+          forgotten += 1
+          return await log.maintain()
+        },
+      }
+    },
+    caughtBy: ['inbox: remembers what was taken in for as long as the event is in the log'],
+  },
+  {
     fault: 'keeps a consumer that is retired',
     replaced: () => ({ retire: async () => ({ kept: 0, discarded: 0 }) }),
     caughtBy: [
