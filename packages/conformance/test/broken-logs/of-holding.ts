@@ -263,6 +263,17 @@ export const ofHolding: readonly BrokenLog[] = [
     caughtBy: ['inbox: remembers what was taken in for as long as the event is in the log'],
   },
   {
+    fault: 'forgets all starts of a delivery that is given back',
+    replaced: (log) => ({
+      settle: (request) =>
+        log.settle({
+          ...request,
+          settled: request.settled.map(({ startsLeft, ...each }) => each),
+        }),
+    }),
+    caughtBy: ['suspects: that are on file are given back with the starts that stay on record'],
+  },
+  {
     fault: 'keeps a consumer that is retired',
     replaced: () => ({ retire: async () => ({ kept: 0, discarded: 0 }) }),
     caughtBy: [
