@@ -20,15 +20,9 @@ export interface NatsJetStream {
     data: string,
     options: { msgID: string; timeout: number; headers: MsgHdrs },
   ): Promise<{ readonly stream: string; readonly seq: number; readonly duplicate: boolean }>
-  jetstreamManager(checkAPI: boolean): Promise<{
-    readonly streams: {
-      find(subject: string): Promise<string>
-      getMessage(
-        stream: string,
-        query: { seq: number },
-      ): Promise<{ readonly subject: string } | null>
-    }
-  }>
+  jetstreamManager(
+    checkAPI: boolean,
+  ): Promise<{ readonly streams: { find(subject: string): Promise<string> } }>
 }
 
 export interface NatsPublisherOptions extends PublisherSettings, MissingSettings {
@@ -46,10 +40,10 @@ export interface NatsPublisherOptions extends PublisherSettings, MissingSettings
 
 /**
  * Publishes events to NATS JetStream. An event is done when a stream has acknowledged it. The
- * `Nats-Msg-Id` consists of the publisher's name and the event's id. By it, a stream drops what
- * this publisher sends a second time within the stream's `duplicate_window` (2 minutes by default),
- * and keeps what another publisher sends of the same event. The header `ce-id` is the event's id
- * alone. Messages are CloudEvents 1.0 in binary mode, with `ce-` headers. Throws {@link
+ * `Nats-Msg-Id` consists of the publisher's name, the event's id and the subject. By it, a stream
+ * drops what this publisher sends a second time within the stream's `duplicate_window` (2 minutes
+ * by default), and keeps what another publisher sends of the same event. The header `ce-id` is the
+ * event's id alone. Messages are CloudEvents 1.0 in binary mode, with `ce-` headers. Throws {@link
  * OptionsError}.
  *
  * @example
@@ -86,15 +80,13 @@ export function natsPublisher<Tx = unknown>({
     missingForMs: wholeMs('natsPublisher: missingForMs', missingForMs, 0),
     prepare(event) {
       const to = subjectOf(event, subject)
-      const msgID = `${settings.name}:${event.id}`
+      const msgID = `${settings.name}:${event.id}:${to}`
       const headers = headersOf(event)
       const send = async (timeout: number): Promise<void> => {
         try {
           const options = { msgID, timeout, headers }
           const reply = await jetstream.publish(to, event.json, options)
           if (!isAcknowledgement(reply)) throw notOfAStream(to)
-          const { stream, seq, duplicate } = reply
-          if (duplicate) await expectOurs(jetstream, stream, seq, to)
         } catch (error) {
           if (isNoResponder(error)) await expectStream(jetstream, to, error)
           throw error
@@ -135,10 +127,15 @@ function encoded(value: string): string {
 
 /**
  * Whether a stream has replied. Whoever subscribes to the subject may reply first, and the client
- * takes any JSON object for an acknowledgement.
+ * takes any JSON object for an acknowledgement. The number of a duplicate is 0 if the stream has
+ * the retention `interest` and nobody is interested.
  */
-function isAcknowledgement({ stream, seq }: { stream?: unknown; seq?: unknown }): boolean {
-  return typeof stream === 'string' && stream !== '' && Number.isInteger(seq) && Number(seq) > 0
+function isAcknowledgement(reply: Readonly<Record<'stream' | 'seq' | 'duplicate', unknown>>) {
+  const { stream, seq, duplicate } = reply
+  const least = duplicate === true ? 0 : 1
+  return (
+    typeof stream === 'string' && stream !== '' && Number.isInteger(seq) && Number(seq) >= least
+  )
 }
 
 function notOfAStream(subject: string): Error {
@@ -166,31 +163,6 @@ async function expectStream(
     if ((error as Error | null)?.name !== 'StreamNotFoundError') throw error
     throw new MissingDestinationError(`No stream takes the subject "${subject}".`, { cause })
   }
-}
-
-/**
- * Called when the stream dropped the message as a duplicate. If the message that it kept is on the
- * same subject, that is right. If it is on another subject, two publishers have the same name, and
- * this one's message would be lost unnoticed; then this throws. Without the right to read messages
- * a duplicate counts as right: it nearly always is, and the event could not be done otherwise.
- */
-async function expectOurs(
-  jetstream: NatsJetStream,
-  stream: string,
-  seq: number,
-  subject: string,
-): Promise<void> {
-  const { streams } = await jetstream.jetstreamManager(false)
-  const kept = await streams.getMessage(stream, { seq }).catch((error) => {
-    if (isForbidden(error)) return null
-    throw error
-  })
-  // If the message was removed from the stream meanwhile, it had arrived there.
-  if (kept === null || kept.subject === subject) return
-  throw new PermanentError(
-    `The stream "${stream}" has this event from another publisher of the same name, on subject ` +
-      `"${kept.subject}", and dropped the one for "${subject}". Give each publisher a name of its own.`,
-  )
 }
 
 function isNoResponder(error: unknown): boolean {

@@ -142,6 +142,23 @@ describe('a deploy is not a crash', () => {
   })
 })
 
+// A bug: a runner that was stopped claimed runs in `runOnce`, handed each of them over at once and
+// returned their number. Whoever called it until it returned 0 never came to an end.
+test('runOnce() of a runner that was stopped refuses to run', async () => {
+  const flow = saga<null, PoolClient>('stopped-round', { version: 1 }).step('only', {
+    local: true,
+    run: () => 1,
+  })
+  const runner = runnerOf([flow])
+  const { id } = await runner.submit(flow, { id: randomUUID(), input: null })
+  await runner.stop()
+  await expect(runner.runOnce()).rejects.toThrow('runOnce: this runner was stopped')
+  const another = runnerOf([flow])
+  expect(await another.runOnce()).toBe(1)
+  expect((await another.get(id))?.state).toBe('completed')
+  await another.stop()
+})
+
 test('stop() resolves in time while the database does not answer', async () => {
   const url = new URL(database.url())
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })

@@ -22,7 +22,8 @@ export interface ClockOptions {
 
 /**
  * Uses libfaketime. Timers and waits still follow the real clock, as they do when a host's clock is
- * set.
+ * set. But a signal that arrives during a wait finds the real clock: while the program's clock is
+ * ahead, a Postgres that waits for a lock does not notice that its `lock_timeout` is over.
  */
 export async function startClock({ looks = 'each time' }: ClockOptions = {}): Promise<Clock> {
   const program = await findProgram({
@@ -44,6 +45,10 @@ export async function startClock({ looks = 'each time' }: ClockOptions = {}): Pr
       FAKETIME_TIMESTAMP_FILE: file,
       ...(looks === 'each time' ? { FAKETIME_NO_CACHE: '1' } : { FAKETIME_CACHE_DURATION: '1' }),
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      // Otherwise each `stat` of all the program's processes takes one semaphore that they share. A
+      // process that is killed in between keeps it, and the others wait for ever: a Postgres that
+      // was told to stop never did.
+      NO_FAKE_STAT: '1',
     },
     shift,
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -85,6 +85,22 @@ export function inbox(): LogBehaviourGroup {
         },
       },
       {
+        title: 'remembers what was taken in for as long as the event is in the log',
+        needs: ['transactions'],
+        async run({ log, fixture, reader, event, append }) {
+          const by = await reader()
+          const taken = event()
+          await append(taken)
+          const asked = { consumer: by.consumer, eventIds: [taken.id], timeoutMs: 5_000 }
+          await (await log.takeIn(asked)).commit([])
+          await fixture.advance?.(60 * 86_400_000)
+          await log.maintain()
+          const again = await log.takeIn(asked)
+          await again.rollback()
+          assert.deepEqual([...again.fresh], [])
+        },
+      },
+      {
         title: 'keeps consumers apart',
         needs: ['transactions'],
         async run({ log, event, name }) {

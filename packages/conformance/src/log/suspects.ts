@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { retrying } from './fixture/log-context.ts'
 
 /** The cursor counts the starts of an event that may kill processes. */
 export function suspects(): LogBehaviourGroup {
@@ -47,6 +48,37 @@ export function suspects(): LogBehaviourGroup {
           await count(second, other)
           await count(second, one, 0)
           assert.equal(await count(second, other), 2)
+        },
+      },
+      {
+        title: 'that are on file are given back with the starts that stay on record',
+        async run({ log, reader, event, append }) {
+          const by = await reader()
+          await append(event())
+          await by.advance((await by.readAll()).map((each) => retrying(each)))
+          await by.takeDue()
+          const [due] = (await by.takeDue()).deliveries
+          assert.deepEqual([due?.attempts, due?.starts], [1, 3])
+          assert.ok(due)
+          const { id, attempts, redrives } = due
+          const { slot } = due.event
+          const { lost } = await log.settle({
+            consumer: by.consumer,
+            slots: [by.held(slot)],
+            settled: [
+              {
+                id,
+                slot,
+                verdict: { kind: 'retrying', delayMs: 0 },
+                attempt: null,
+                startsLeft: 2,
+                claimed: { attempts, redrives },
+              },
+            ],
+          })
+          assert.deepEqual(lost, [])
+          const [again] = (await by.takeDue()).deliveries
+          assert.deepEqual([again?.attempts, again?.starts], [1, 3])
         },
       },
       {

@@ -248,6 +248,32 @@ export const ofHolding: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'forgets now and then what was taken in, whether it can come again or not',
+    replaced: (log) => {
+      let forgotten = 0
+      return {
+        takeIn: (request) =>
+          log.takeIn({ ...request, consumer: `${request.consumer} ${forgotten}` }),
+        async maintain() {
+          forgotten += 1
+          return await log.maintain()
+        },
+      }
+    },
+    caughtBy: ['inbox: remembers what was taken in for as long as the event is in the log'],
+  },
+  {
+    fault: 'forgets all starts of a delivery that is given back',
+    replaced: (log) => ({
+      settle: (request) =>
+        log.settle({
+          ...request,
+          settled: request.settled.map(({ startsLeft, ...each }) => each),
+        }),
+    }),
+    caughtBy: ['suspects: that are on file are given back with the starts that stay on record'],
+  },
+  {
     fault: 'keeps a consumer that is retired',
     replaced: () => ({ retire: async () => ({ kept: 0, discarded: 0 }) }),
     caughtBy: [

@@ -101,6 +101,11 @@ export interface Settle {
     readonly verdict: DeliveryVerdict | { readonly kind: 'done' }
     readonly attempt: DeliveryAttempt | null
     /**
+     * For a delivery that is given back untried: how many of its starts stay on record, because
+     * processes died of them. @default none but those of its attempts
+     */
+    readonly startsLeft?: number
+    /**
      * The counts with which `takeDue` returned the delivery: if it has others now, this verdict is
      * on record already. @default the verdict is recorded whatever they are
      */

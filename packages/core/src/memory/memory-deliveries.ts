@@ -135,7 +135,7 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
     },
 
     recordVerdicts({ settled }, mine) {
-      for (const { id, slot, verdict, attempt, claimed } of settled) {
+      for (const { id, slot, verdict, attempt, claimed, startsLeft } of settled) {
         const delivery = all.find((each) => each.id === id)
         if (delivery?.state !== 'retrying' || !mine.has(slot)) continue
         const { attempts, redrives } = claimed ?? delivery
@@ -147,7 +147,7 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
             delivery.attempts += 1
             delivery.history.push(pastAttempt(attempt, delivery.history.length + 1))
           }
-          delivery.starts = delivery.attempts
+          delivery.starts = startsLeft ?? delivery.attempts
           delivery.state = verdict.kind
           delivery.reason = verdict.kind === 'dead' ? verdict.reason : null
           delivery.deadAt = verdict.kind === 'dead' ? now() : null

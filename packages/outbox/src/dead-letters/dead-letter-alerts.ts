@@ -84,7 +84,8 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   /** Consumers that the log did not know at the last check. */
   const unknown = new Set<string>()
   let timer: Later | undefined
-  let started = false
+  /** The period from a `start` to the next `stop`; undefined while stopped. */
+  let period: object | undefined
 
   return { check, start, stop }
 
@@ -106,20 +107,21 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   }
 
   function start(): void {
-    if (started) return
-    started = true
-    void again()
+    if (period !== undefined) return
+    period = {}
+    void again(period)
   }
 
   function stop(): void {
-    started = false
+    period = undefined
     timer?.cancel()
   }
 
-  async function again(): Promise<void> {
+  async function again(own: object): Promise<void> {
     await check().catch(failed)
-    if (!started) return
-    timer = callLater(again, everyMs).unref()
+    // A check may outlast a stop, and the next start has a loop of its own.
+    if (period !== own) return
+    timer = callLater(() => void again(own), everyMs).unref()
   }
 
   function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {

@@ -4,9 +4,10 @@ import { type Dispatcher, dispatcher } from './dispatcher.ts'
 import { unsure } from './held-keys.ts'
 import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './item.ts'
 import { lease, leaseLoop } from './leasing.ts'
-import { absorb, read, readLoop } from './reading.ts'
+import { readLoop, readToEvents } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { freeBytes, lose, type RunnerState, report, runnerState } from './runner-state.ts'
+import { startsOf } from './slot.ts'
 import { runSuspect, type SuspectTurns, takeBackStarts } from './suspects.ts'
 import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
@@ -77,13 +78,13 @@ export function consumerRunner<Tx>(of: {
   return {
     async round() {
       state.handled = 0
+      state.stopping = false
       await lease(state)
       let isOver = false
       const renewing = leaseLoop(state, () => !isOver)
       try {
         await takeDue(state)
-        const page = await read(state)
-        if (page !== undefined) absorb(state, page)
+        await readToEvents(state)
         dispatch.pump()
         await endOfRound(state)
         await writeAll(state, true)
@@ -203,8 +204,8 @@ async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
 /**
  * Waits up to `timeoutMs` for attempts to end, and aborts the rest. The next holder of the slot
  * delivers those again, together with the events that were never started. The counted start of an
- * aborted delivery is taken back, because no process died of it. Of a delivery on file, earlier
- * starts that a process did die of are forgotten as well: a verdict ends them all.
+ * aborted delivery is taken back, because no process died of it. Starts that processes did die of
+ * stay on record.
  */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state
@@ -241,7 +242,9 @@ function giveBack<Tx>(state: RunnerState<Tx>): void {
     // Only the first delivery of a sequence had its start counted, so only the first one's start is
     // taken back.
     if (slot === undefined || due.starts <= due.attempts) continue
-    state.ended.push({ slot, due, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null })
+    const startsLeft = due.attempts + startsOf(slot, due) - 1
+    const verdict = { kind: 'retrying', delayMs: 0 } as const
+    state.ended.push({ slot, due, verdict, attempt: null, startsLeft })
   }
   state.underWay.clear()
 }

@@ -54,6 +54,19 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   }
 }
 
+/**
+ * Reads one page with events, for a round. Pages without any are passed: a log reads a limited
+ * number of events at once, and all of them may be of types that others take.
+ */
+export async function readToEvents<Tx>(state: RunnerState<Tx>): Promise<void> {
+  for (;;) {
+    const page = await read(state)
+    if (page === undefined) return
+    absorb(state, page)
+    if (page.events.length > 0 || !page.more) return
+  }
+}
+
 /** A page of the log, and the slots that it was read from. */
 export interface ReadPage extends Page {
   readonly asked: readonly Slot[]

@@ -113,6 +113,8 @@ export interface EndedDelivery {
   readonly due: DueDelivery
   readonly verdict: DeliveryVerdict | { readonly kind: 'done' }
   readonly attempt: DeliveryAttempt | null
+  /** For a delivery that is given back untried: see `Settle`. */
+  readonly startsLeft?: number
 }
 
 export function runnerState<Tx>(of: {

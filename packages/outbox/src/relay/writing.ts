@@ -155,11 +155,12 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   const { lost } = await state.log.settle({
     consumer: consumer.name,
     slots: [...slots].map(({ slot, epoch }) => ({ slot, epoch })),
-    settled: [...writing].map(({ slot: { slot }, due, verdict, attempt }) => ({
+    settled: [...writing].map(({ slot: { slot }, due, verdict, attempt, startsLeft }) => ({
       id: due.id,
       slot,
       verdict,
       attempt,
+      ...(startsLeft !== undefined && { startsLeft }),
       claimed: { attempts: due.attempts, redrives: due.redrives },
     })),
   })

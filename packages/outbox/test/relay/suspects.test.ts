@@ -7,7 +7,8 @@ import {
   type OutboxEvent,
   slotOf,
 } from '@oncekey/core'
-import { consumer, createRelay } from '@oncekey/outbox'
+import { consumer, createRelay, deadLetters } from '@oncekey/outbox'
+import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 
 const LEASE_MS = 60_000
@@ -164,4 +165,53 @@ describe('a suspect whose outcome cannot be recorded', () => {
     expect((await log.lag(name)).events).toBe(0)
     expect(await log.deadLetters.listRetrying({}, { limit: 10 })).toMatchObject({ items: [] })
   })
+})
+
+// A bug: a relay that stopped gave a delivery on file back as if no process had ever died of it. So
+// one that kills its process after some minutes never became poison if deploys came in between.
+test('a stop between crashes does not keep a delivery on file from becoming poison', async () => {
+  let nowMs = 0
+  const log = memoryLog(memoryStore(), { now: () => nowMs + performance.now() })
+  let calls = 0
+  const kills = consumer({
+    name: 'kills',
+    maxStarts: 2,
+    backoff: () => 0,
+    handle() {
+      calls += 1
+      if (calls === 1) throw new Error('away')
+      return new Promise(() => {})
+    },
+  })
+  const relay = () => createRelay({ log, minPollMs: 1, maxPollMs: 5, consumers: [kills] })
+  /** A relay takes the delivery and vanishes. */
+  const die = async (): Promise<void> => {
+    const request = { consumer: 'kills', relay: randomUUID(), leaseMs: LEASE_MS, holding: [] }
+    const { taken } = await log.lease(request)
+    const slots = taken.map(({ slot, epoch }) => ({ slot, epoch }))
+    const due = await log.takeDue({ consumer: 'kills', slots, except: [], limit: 10 })
+    expect(due.deliveries).toHaveLength(1)
+    nowMs += LEASE_MS * 2
+  }
+  const fails = relay()
+  await log.subscribe({ consumer: 'kills', types: null, startAt: 'beginning' })
+  await log.append([eventOf('one')])
+  await fails.runOnce()
+  await fails.stop()
+  await die()
+  const stopped = relay()
+  stopped.start()
+  await waitFor(() => calls === 2, { what: 'the try between the crashes' })
+  await stopped.stop({ timeoutMs: 0 })
+  await die()
+  const last = relay()
+  last.start()
+  const letters = await waitFor(
+    async () => {
+      const { items } = await deadLetters(log.deadLetters).list()
+      return items.length > 0 && items
+    },
+    { what: 'the poison', timeoutMs: 3_000 },
+  ).finally(() => last.stop({ timeoutMs: 0 }))
+  expect(letters).toMatchObject([{ reason: 'poison', attempts: 2 }])
 })

@@ -7,7 +7,7 @@ import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
 import { inPortions } from './in-portions.ts'
 import type { ResolvedLogOptions } from './options.ts'
-import { heldKeys, recordVerdicts, takeDue } from './statements/deliveries.ts'
+import { giveBack, heldKeys, recordVerdicts, takeDue } from './statements/deliveries.ts'
 import { emitOnce, takeIn } from './statements/intake.ts'
 import { mendTimes } from './statements/mend-times.ts'
 import { logLag, readEvents } from './statements/reading.ts'
@@ -74,6 +74,7 @@ export interface LogStatements {
   readonly appendEvents: ReturnType<typeof appendEventsStatement>
   readonly emitOnce: ReturnType<typeof emitOnce>
   readonly endAttempt: ReturnType<typeof endAttempt>
+  readonly giveBack: ReturnType<typeof giveBack>
   readonly heldKeys: ReturnType<typeof heldKeys>
   readonly leaseSlots: ReturnType<typeof leaseSlots>
   readonly logLag: ReturnType<typeof logLag>
@@ -94,6 +95,7 @@ function logStatements(schema: string): LogStatements {
     appendEvents: appendEventsStatement(schema),
     emitOnce: emitOnce(schema),
     endAttempt: endAttempt(schema),
+    giveBack: giveBack(schema),
     heldKeys: heldKeys(schema),
     leaseSlots: leaseSlots(schema),
     logLag: logLag(schema),

@@ -35,10 +35,10 @@ export interface PostgresLogOptions<Tx> {
 
   /**
    * How long the inbox remembers what a consumer has taken in. Choose it longer than the time after
-   * which an event can still be delivered again, and at least as long as `abandonedAfterMs`: if a
-   * relay dies, whoever comes in its place after that time gets events again that it had taken in.
-   * Events of dead letters, which a redrive may deliver again, are remembered in any case.
-   * Milliseconds. @default 2592000000, thirty days, or `abandonedAfterMs` if that is more
+   * which a message of another queue can still be delivered again, and at least as long as
+   * `abandonedAfterMs`. Events that are in the log, and those of dead letters, which a redrive may
+   * deliver again, are remembered in any case. Milliseconds. @default 2592000000, thirty days, or
+   * `abandonedAfterMs` if that is more
    */
   readonly inboxRetentionMs?: number
 

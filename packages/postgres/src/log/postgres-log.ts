@@ -6,6 +6,7 @@ import {
   OncekeyError,
   type ReadRequest,
   retirement,
+  type Settle,
 } from '@oncekey/core'
 import { postgresOperations } from '../operator/audit/operations.ts'
 import { sqlState } from '../sql/sql-state.ts'
@@ -99,7 +100,11 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async settle(request) {
-      const [row] = await ask(statements.recordVerdicts(request))
+      const isBack = (each: Settle['settled'][number]) => each.startsLeft !== undefined
+      const back = request.settled.filter(isBack)
+      if (back.length > 0) await ask(statements.giveBack({ ...request, settled: back }))
+      const settled = request.settled.filter((each) => !isBack(each))
+      const [row] = await ask(statements.recordVerdicts({ ...request, settled }))
       return { lost: JSON.parse(row?.lost ?? '[]') }
     },
 

@@ -218,4 +218,31 @@ describe('old events', () => {
       ),
     ).toEqual([{ event_id: dead.id }])
   })
+
+  // A bug: the inbox forgot after `inboxRetentionMs` what a consumer had taken in, although the
+  // event was still in the log, for a consumer that was paused for longer, for instance. What is in
+  // the log is delivered again: to whoever goes on after a crash, and to a consumer that was
+  // retired and starts over under its name. It took effect twice.
+  test('are remembered by the inbox for as long as they are in the log', async () => {
+    const log = postgresLog({ client: database.pool() })
+    const event = eventOf()
+    await log.subscribe({ consumer: 'paused', types: null, startAt: 'beginning' })
+    await log.append([event])
+    const asked = { consumer: 'paused', eventIds: [event.id], timeoutMs: 5_000 }
+    await (await log.takeIn(asked)).commit([])
+    await database.query(
+      `with moved as (update oncekey.outbox set appended_at = appended_at - interval '40 days')
+       update oncekey.processed_events set processed_at = processed_at - interval '40 days'`,
+    )
+    await log.maintain()
+    const again = await log.takeIn(asked)
+    await again.rollback()
+    expect([...again.fresh]).toEqual([])
+
+    await database.query('truncate oncekey.outbox')
+    await log.maintain()
+    expect(
+      await database.query('select from oncekey.processed_events where event_id = $1', [event.id]),
+    ).toEqual([])
+  })
 })

@@ -169,10 +169,11 @@ async function settle(
     epoch,
     settled: settled
       .filter((each) => each.slot === slot)
-      .map(({ id, verdict, attempt }) => ({
+      .map(({ id, verdict, attempt, startsLeft }) => ({
         number: id.slice(id.indexOf('-') + 1),
         verdict,
         attempt,
+        ...(startsLeft !== undefined && { startsLeft }),
       })),
   }))
   const ended = await log.askSlotsThere(settleDeliveriesScript, asked, (slots) => ({

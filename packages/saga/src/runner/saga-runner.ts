@@ -145,14 +145,14 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       return submitted
     },
     async runOnce() {
+      refuseStopped('runOnce')
       await deadLetters.redrives?.carry()
       const driven = await takeDue(runner, runner.concurrency)
       await Promise.all(driven)
       return driven.length
     },
     start() {
-      if (runner.draining)
-        throw new OptionsError('start: this runner was stopped. Create another one.')
+      refuseStopped('start')
       loop ??= startLoop(runner)
       carried ??= carryRedrives(deadLetters.redrives, {
         carried: () => loop?.wake(),
@@ -190,6 +190,11 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     settle: (id, note, by) => settle(runner, id, note, by),
     deadLetters,
     purge: (how) => purgeRuns(runner, how),
+  }
+
+  function refuseStopped(verb: string): void {
+    if (!runner.draining) return
+    throw new OptionsError(`${verb}: this runner was stopped. Create another one.`)
   }
 
   function ours(of: object): Definition {

@@ -126,3 +126,44 @@ export function recordVerdicts(schema: string): (request: Settle) => Statement<{
     ],
   })
 }
+
+/**
+ * Gives deliveries back that were claimed and not tried: they are due again at once. The claim's own
+ * start is taken back, and `startsLeft` stay. It is written out here, because the schema's function
+ * forgets them all. A slot that was lost is left alone.
+ */
+export function giveBack(schema: string): (request: Settle) => Statement {
+  const text = `
+    with held as materialized (
+      select c.slot
+        from json_to_recordset(${schema}.still_held($2::json, $4::text)) as h (slot smallint, epoch bigint)
+        join ${schema}.cursors c
+          on c.consumer = $1::text and c.slot = h.slot and c.epoch = h.epoch
+        order by c.slot
+        for share of c
+    )
+    update ${schema}.deliveries d set starts = b.starts, due_at = clock_timestamp()
+      from json_to_recordset($3::json) as b (delivery bigint, slot smallint, starts integer,
+          in_attempts integer, in_redrives integer)
+        join held on held.slot = b.slot
+      where d.id = b.delivery and d.consumer = $1::text and d.state = 'retrying'
+        and d.attempts = coalesce(b.in_attempts, d.attempts)
+        and d.redrives = coalesce(b.in_redrives, d.redrives)`
+  return ({ consumer, slots, settled }) => ({
+    name: 'give_back',
+    text,
+    values: [
+      consumer,
+      heldJson(slots),
+      JSON.stringify(
+        settled.map(({ id, slot, startsLeft, claimed }) => ({
+          delivery: id,
+          slot,
+          starts: startsLeft,
+          ...(claimed && { in_attempts: claimed.attempts, in_redrives: claimed.redrives }),
+        })),
+      ),
+      heldLife(slots),
+    ],
+  })
+}

@@ -31,12 +31,18 @@ type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }
 
 /**
  * Deletes the inbox rows of events that were taken in long ago, except those that a dead letter may
- * bring back.
+ * bring back, and those of events that may still be in the log. Whatever is there is read again by
+ * who goes on after a crash, however long the consumer was paused meanwhile, and by a consumer that
+ * was retired and begins anew under its name. An event is taken in after it was appended. So a row
+ * that is older than the oldest event is of none in the log. A day is added, because numbers and
+ * times are not handed out in exactly the same order, and clocks are set.
  */
 export function purgeProcessed(schema: string): Purge {
+  const oldest = `select coalesce(o.appended_at, '-infinity') - interval '1 day'
+              from ${schema}.outbox o order by o.seq limit 1`
   return purgeBatch('purge_processed', {
     due: `select p.ctid from ${schema}.processed_events p
-          where p.processed_at <= ${RETENTION_AGO}
+          where p.processed_at <= least(${RETENTION_AGO}, (${oldest}))
             and not exists (
               select from ${schema}.deliveries d
                 where d.consumer = p.consumer and d.event_id = p.event_id

@@ -1,7 +1,7 @@
 -- The id of a delivery: the number of its slot, which is the hash tag of its keys, and its number
 -- in the slot.
 local function id_of(i, n)
-  return KEYS[i]:match('{(%d+)}') .. '-' .. n
+  return KEYS[i]:match('.*{(%d+)}') .. '-' .. n
 end
 
 -- Goes through numbered deliveries, in groups. Each group has five KEYS: the first has its

@@ -17,7 +17,7 @@ return {depth, arrived, drained, digits(math.floor((now_us - oldest) / 1000))}
 /** `each-dead.lua` */
 export const eachDeadLua: string = `
 local function id_of(i, n)
-  return KEYS[i]:match('{(%d+)}') .. '-' .. n
+  return KEYS[i]:match('.*{(%d+)}') .. '-' .. n
 end
 local function each_dead(first, is_meant, change, outcome, done, told)
   local at, outcomes = first, {}

@@ -149,7 +149,7 @@ export const settleDeliveriesLua: string = `
 ${clockLua}
 ${cursorLua}
 ${deliveryLua}
-local function settle(i, n, verdict, detail, try)
+local function settle(i, n, verdict, detail, try, starts_left)
   local state = state_of(KEYS[i + 1], n)
   if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
     return
@@ -169,7 +169,7 @@ local function settle(i, n, verdict, detail, try)
       state.attempts = state.attempts + 1
       keep_try(KEYS[i + 1], n, state, try)
     end
-    state.starts = state.attempts
+    state.starts = tonumber(starts_left) or state.attempts
     state.state = verdict
     if verdict == 'dead' then
       state.reason = detail
@@ -191,11 +191,11 @@ for i = 1, #KEYS, 6 do
   if not held then
     lost[#lost + 1] = (i - 1) / 6
   else
-    for d = at, at + count * 4 - 1, 4 do
-      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3])
+    for d = at, at + count * 5 - 1, 5 do
+      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3], ARGV[d + 4])
     end
   end
-  at = at + count * 4
+  at = at + count * 5
 end
 return lost
 `

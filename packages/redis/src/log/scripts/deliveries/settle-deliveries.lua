@@ -10,8 +10,9 @@
 -- KEYS[i + 5] the resolved letters
 -- ARGV[1]     consumer
 -- ARGV[2..]   for each slot its epoch, the number of deliveries, and for each: its number, 'done',
---             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or nothing
-local function settle(i, n, verdict, detail, try)
+--             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or nothing,
+--             and for one that is given back untried the starts that stay on record, or nothing
+local function settle(i, n, verdict, detail, try, starts_left)
   local state = state_of(KEYS[i + 1], n)
   -- The delivery has not been started since its last verdict, so this verdict is recorded already,
   -- and was sent again because the reply was lost.
@@ -33,7 +34,7 @@ local function settle(i, n, verdict, detail, try)
       state.attempts = state.attempts + 1
       keep_try(KEYS[i + 1], n, state, try)
     end
-    state.starts = state.attempts
+    state.starts = tonumber(starts_left) or state.attempts
     state.state = verdict
     if verdict == 'dead' then
       state.reason = detail
@@ -56,10 +57,10 @@ for i = 1, #KEYS, 6 do
   if not held then
     lost[#lost + 1] = (i - 1) / 6
   else
-    for d = at, at + count * 4 - 1, 4 do
-      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3])
+    for d = at, at + count * 5 - 1, 5 do
+      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3], ARGV[d + 4])
     end
   end
-  at = at + count * 4
+  at = at + count * 5
 end
 return lost

@@ -21,10 +21,11 @@ export const settleDeliveriesScript: Script<SettleDeliveriesQuestion, number[]> 
     ...slots.flatMap(({ epoch, settled }) => [
       epoch,
       settled.length,
-      ...settled.flatMap(({ number, verdict, attempt }) => [
+      ...settled.flatMap(({ number, verdict, attempt, startsLeft = '' }) => [
         number,
         ...verdictArguments(verdict),
         attempt === null ? '' : JSON.stringify(attempt),
+        startsLeft,
       ]),
     ]),
   ],
@@ -36,7 +37,7 @@ type Settled = Settle['settled'][number]
 export interface SettleDeliveriesQuestion {
   readonly consumer: string
   readonly slots: readonly (HeldSlot & {
-    readonly settled: readonly (Pick<Settled, 'verdict' | 'attempt'> & {
+    readonly settled: readonly (Pick<Settled, 'verdict' | 'attempt' | 'startsLeft'> & {
       readonly number: string
     })[]
   })[]

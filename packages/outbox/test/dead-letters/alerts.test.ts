@@ -1,0 +1,36 @@
+import { memoryLog, memoryStore } from '@oncekey/core'
+import { deadLetterAlerts } from '@oncekey/outbox'
+import { waitFor } from '@oncekey/test-servers'
+import { expect, test } from 'vitest'
+
+// A bug: a check that was under way at the stop went on after the next start, beside the new loop,
+// and the next stop ended only one of the two.
+test('alerts that were stopped in the middle of a check and started again check in one loop', async () => {
+  const { deadLetters } = memoryLog(memoryStore())
+  const open: (() => void)[] = []
+  let checks = 0
+  const alerts = deadLetterAlerts({
+    everyMs: 1,
+    source: {
+      ...deadLetters,
+      async stats() {
+        checks += 1
+        await new Promise<void>((resolve) => open.push(resolve))
+        return deadLetters.stats()
+      },
+    },
+  })
+  const end = () => {
+    for (const resolve of open.splice(0)) resolve()
+  }
+  alerts.start()
+  alerts.stop()
+  alerts.start()
+  expect(checks).toBe(2)
+  end()
+  await waitFor(() => open.length > 0, { what: 'the next check' })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(open).toHaveLength(1)
+  alerts.stop()
+  end()
+})
