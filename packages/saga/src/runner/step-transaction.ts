@@ -123,6 +123,7 @@ export function stepTransaction<Tx>(
     const { move: before, state } = held
     const { json, own = null, isIrreversible: guarded = false } = move
     const about = { id, epoch, before, next, state, leaseMs, within, guarded, own, events }
+    held.isMoving = true
     try {
       const [row] = await run(statements.recordMove({ ...about, move: json }))
       held.move = next
@@ -131,6 +132,8 @@ export function stepTransaction<Tx>(
       return WRITTEN
     } catch (error) {
       return writtenOf(error)
+    } finally {
+      held.isMoving = false
     }
   }
 
