@@ -39,7 +39,10 @@ export function unanswered<Tx>(
 
   return {
     async taking(id, ask) {
-      while (failures > settled && claims === 0) await (givingBack ??= giveBack())
+      while (failures > settled && claims === 0) {
+        givingBack ??= giveBack()
+        await givingBack
+      }
       count(id, 1)
       const askedAt = performance.now()
       try {

@@ -135,7 +135,10 @@ export function createWorker(
     const [limit, mostBytes] = [underWay.free(), underWay.freeBytes()]
     if (limit <= 0 || mostBytes <= 0) return []
     await watchClock()
-    if (claims.areUnanswered && claims.underWay === 0) await (givingBack ??= giveBackUnheard())
+    if (claims.areUnanswered && claims.underWay === 0) {
+      givingBack ??= giveBackUnheard()
+      await givingBack
+    }
     // Measured from before the statement, so that our lease ends no later than the database's.
     const leaseEnd = performance.now() + worker.leaseMs
     const statement = claimDeliveries(options.schema, {
