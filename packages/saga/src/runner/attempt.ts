@@ -15,6 +15,7 @@ import { type Failure, failed, givenBack, type Move, succeeded } from '../run/mo
 import type { Action } from '../run/next-action.ts'
 import type { Run } from '../run/run.ts'
 import { asStep } from '../state/concurrency-limit.ts'
+import { firstAbort } from '../state/first-abort.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
@@ -134,8 +135,9 @@ async function called<Tx>(
 ): Promise<unknown> {
   const { step, direction, position, attempt } = action
   const timeout = new AbortController()
-  const over = AbortSignal.any([held.lostSignal, held.givenUpSignal, timeout.signal])
-  const signal = AbortSignal.any([over, held.endSignal])
+  const over = firstAbort([held.lostSignal, held.givenUpSignal, timeout.signal])
+  const asked = firstAbort([over.signal, held.endSignal])
+  const { signal } = asked
   const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
   let isOpen = true
   let running: Promise<unknown> | undefined
@@ -161,7 +163,7 @@ async function called<Tx>(
     signal.throwIfAborted()
     const call = direction === 'run' ? step.run : step.compensate
     running = asStep(async () => call?.(context))
-    return await Promise.race([running, rejected(over)])
+    return await Promise.race([running, rejected(over.signal)])
   } catch (error) {
     const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
     if (timeout.signal.aborted && !isGone)
@@ -190,6 +192,8 @@ function failureFrom(
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
+    asked.release()
+    over.release()
 }
 
 /**
@@ -215,8 +219,8 @@ async function endOf(
   { lostSignal, givenUpSignal }: Held,
 ): Promise<void> {
   const patience = new AbortController()
-  const stopped = AbortSignal.any([patience.signal, lostSignal, givenUpSignal])
-  await Promise.race([running?.catch(() => {}), sleep(ms, stopped)])
+  const stopped = firstAbort([patience.signal, lostSignal, givenUpSignal])
+  await Promise.race([running?.catch(() => {}), sleep(ms, stopped.signal)])
   patience.abort()
 }
 
@@ -240,3 +244,4 @@ function attemptOver(): OncekeyError {
 
 /** How long a function may take to return after its time limit. Milliseconds. */
 const RETURN_MS = 1_000
+  stopped.release()
