@@ -232,8 +232,9 @@ describe('an attempt', () => {
     expect(await database.query(`select from oncekey.outbox where type = 'never'`)).toEqual([])
   })
 
-  // A bug: such an attempt was repeated like any other that failed, and each wrote once more. If the
-  // step failed as well, nobody noticed. The run was then undone as if nothing had been written.
+  // A bug: such an attempt was repeated like any other that failed, and each wrote once more. If
+  // the step failed as well, nobody noticed. The run was then undone as if nothing had been
+  // written.
   test.each([
     ['and returned', 'compensatable', 'saga-compensated'],
     ['and threw', 'compensatable', 'saga-compensated'],

@@ -65,8 +65,8 @@ test('an act that finds nothing to do leaves no entry', async () => {
   expect(await trail(id)).toHaveLength(1)
 })
 
-// A bug: two redrives at once both named the runs that one of them had resumed, in their answers and
-// in the audit.
+// A bug: two redrives at once both named the runs that one of them had resumed, in their answers
+// and in the audit.
 test('of two redrives of the same runs, only one has resumed them, and says so', async () => {
   const ids = [await stuckRun(), await stuckRun()].sort()
   const client = await database.pool().connect()

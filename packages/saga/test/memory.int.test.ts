@@ -10,8 +10,8 @@ import { runnerOf } from './paying-sagas.ts'
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
 
-// A bug: Node kept the signal of each attempt, because somebody had listened to it, and with it what
-// the step had returned. A process grew by two kilobytes with every step that it ran.
+// A bug: Node kept the signal of each attempt, because somebody had listened to it, and with it
+// what the step had returned. A process grew by two kilobytes with every step that it ran.
 test('what a step has returned is not kept in memory', async () => {
   const returned: WeakRef<object>[] = []
   const flow = saga<null, PoolClient>('remembered', { version: 1 }).step('only', {

@@ -1,9 +1,9 @@
 import { BadInput, type Described, type Form } from './route.ts'
 
 /**
- * Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. A field that the act does
- * not take is refused, as is an empty one that says which of many are meant: to ignore either would
- * make the act take more than was meant.
+ * Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. A field that the act
+ * does not take is refused, as is an empty one that says which of many are meant: to ignore either
+ * would make the act take more than was meant.
  */
 export async function formOf(
   request: Request,

@@ -118,7 +118,8 @@ async function tried<Tx>(
 }
 
 /**
- * An attempt that was aborted because this process stops, and whether its function is still running.
+ * An attempt that was aborted because this process stops, and whether its function is still
+ * running.
  */
 interface CutShort {
   readonly isCutShort: true

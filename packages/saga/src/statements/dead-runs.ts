@@ -140,9 +140,9 @@ export function countDeadRuns(
 }
 
 /**
- * Lets dead runs continue, the longest dead first. The runs are locked first: of a run that somebody
- * else has resumed meanwhile, the function would return only its new state, and this act would name
- * it as its own.
+ * Lets dead runs continue, the longest dead first. The runs are locked first: of a run that
+ * somebody else has resumed meanwhile, the function would return only its new state, and this act
+ * would name it as its own.
  */
 export function redriveDeadRuns(
   schema: string,

@@ -64,8 +64,8 @@ test('what another worker has claimed is not given back with it', async () => {
   expect([...receiver.counts().values()]).toEqual([1, 1])
 })
 
-// A bug: two claims at once each gave back what had got no answer, and the slower one gave back what
-// the quicker one had claimed by then. Another worker sent that a second time.
+// A bug: two claims at once each gave back what had got no answer, and the slower one gave back
+// what the quicker one had claimed by then. Another worker sent that a second time.
 test('what is claimed meanwhile is not given back, however long giving back takes', async () => {
   const proxy = await startProxy(Number(new URL(database.url()).port))
   const pool = database.pool({ connectionString: proxy.through(database.url()) })

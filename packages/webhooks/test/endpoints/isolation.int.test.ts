@@ -162,8 +162,8 @@ describe('one endpoint', () => {
     },
   )
 
-  // A bug: the success of a delivery that was under way when the endpoint asked us to wait ended that
-  // wait, and its failure could make it shorter. Everything else was then sent.
+  // A bug: the success of a delivery that was under way when the endpoint asked us to wait ended
+  // that wait, and its failure could make it shorter. Everything else was then sent.
   test.each([
     ['accepts', 204],
     ['fails to take', 500],

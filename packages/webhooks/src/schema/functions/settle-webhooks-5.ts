@@ -1,13 +1,13 @@
 /**
- * `settle_webhooks_5` records how attempts ended, in the order in which they ended: the history, the
- * delivery's state, and the consequences for the endpoint. The epoch of the claim fences it: a
+ * `settle_webhooks_5` records how attempts ended, in the order in which they ended: the history,
+ * the delivery's state, and the consequences for the endpoint. The epoch of the claim fences it: a
  * worker that has lost its lease changes nothing.
  *
  * For attempts that were not accepted, `in_sent` says how they were sent. If the endpoint has been
  * given another URL, other headers or other certificates since, the answer is about a request that
- * would no longer be sent. It is stored in the history but counts as no failure, and the delivery is
- * due at once. The endpoint is read without a lock for this, so a change that is committed at the
- * same instant counts as one that came after the answer.
+ * would no longer be sent. It is stored in the history but counts as no failure, and the delivery
+ * is due at once. The endpoint is read without a lock for this, so a change that is committed at
+ * the same instant counts as one that came after the answer.
  *
  * An endpoint is disabled when it has accepted nothing for long enough, in enough attempts and of
  * enough events. So an endpoint that gets one event a week is not disabled because it refused two.
@@ -15,7 +15,8 @@
  * Until `blocked_until` nothing is sent to an endpoint: because it asked for that (`Retry-After`),
  * because it cools down, or because a probe is under way. Of all attempts only the probe ends that,
  * however it ends; another can only make the wait longer. It was under way before and says nothing
- * about the wait: an endpoint that answers 429 to one of five deliveries accepts some of the others.
+ * about the wait: an endpoint that answers 429 to one of five deliveries accepts some of the
+ * others.
  *
  * An endpoint's row is written only if something changes. Endpoints are locked after the
  * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
