@@ -102,6 +102,24 @@ test('keys are listed, shown, released and answered through it', async () => {
   expect((await through(['keys', 'get', 'lost-1', ...scope])).code).toBe(1)
 })
 
+// A bug: a filter that was empty, because a variable of the shell was not set, matched nothing in a
+// database, but through a dashboard it was no filter, and all dead letters were redriven.
+test.each(['--origin', '--subject', '--kind', '--event'])(
+  'an empty %s redrives nothing, through a dashboard or not',
+  async (option) => {
+    const args = ['dead', 'redrive', option, '', '--start', ...act]
+    for (const ran of [
+      await through(args),
+      await oncekey([...args, '--database', database.url()]),
+    ]) {
+      expect(ran).toMatchObject({ code: 2, stdout: '' })
+      expect(ran.stderr).toContain(`${option} is empty`)
+    }
+    const { redrives } = postgresLog({ client: database.pool() }).deadLetters
+    expect((await redrives?.list({}, { limit: 10 }))?.items).toEqual([])
+  },
+)
+
 test('a dead letter is delivered with other data through it', async () => {
   const [{ id }] = JSON.parse((await through(['dead', 'list', '--json'])).stdout).items
   const edit = ['dead', 'edit', id, '--data-file', '-', ...act]

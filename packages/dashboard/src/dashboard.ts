@@ -116,7 +116,7 @@ async function routed(
   if (isForged(request)) {
     return told(seen, 403, 'Refused', 'This request came from another site. Nothing was done.')
   }
-  const outcome = await route.perform(await formOf(request), asked)
+  const outcome = await route.perform(await formOf(request, route.api.takes), asked)
   if (isApi) return jsonAnswer(200, outcome.result)
   if ('to' in outcome) return redirect(303, outcome.to)
   const { title, body } = outcome.shown

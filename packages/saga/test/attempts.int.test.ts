@@ -6,6 +6,10 @@ import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { AT_ONCE, database, effectsOf, note, retry, runnerOf } from './failing-steps.ts'
 
+/** The guard of a transaction looks only at the first statement of a text with an SQL body. */
+const UNSEEN_COMMIT =
+  'select 1; commit; create or replace function pg_temp.mine() returns int begin atomic select 1; end'
+
 describe('an attempt', () => {
   test('of a local step is rolled back when it fails, and the next one starts from scratch', async () => {
     const flow = saga<null, PoolClient>('local-retry', { version: 1 }).step('write', {
@@ -228,18 +232,38 @@ describe('an attempt', () => {
     expect(await database.query(`select from oncekey.outbox where type = 'never'`)).toEqual([])
   })
 
-  test('that committed its transaction itself has failed, and its error explains why', async () => {
-    await database.query(
-      `create or replace procedure sly() language plpgsql as 'begin commit; end'`,
-    )
-    const flow = saga<null, PoolClient>('sly', { version: 1 }).step('write', {
-      local: true,
-      retry: { maxAttempts: 1 },
-      run: async ({ transaction }) => void (await (await transaction()).query('call sly()')),
-    })
-    const { sagas } = runnerOf([flow])
-    await expect(sagas.execute(flow, { id: randomUUID(), input: null })).rejects.toMatchObject({
-      cause: { message: expect.any(String) },
-    })
-  })
+  // A bug: such an attempt was repeated like any other that failed, and each wrote once more. If
+  // the step failed as well, nobody noticed. The run was then undone as if nothing had been
+  // written.
+  test.each([
+    ['and returned', 'compensatable', 'saga-compensated'],
+    ['and threw', 'compensatable', 'saga-compensated'],
+    ['and threw', 'pivot', 'saga-stuck'],
+  ] as const)(
+    'that committed its transaction itself %s is not repeated, and its error explains why (%s)',
+    async (how, kind, code) => {
+      const name = `sly-${how.replaceAll(' ', '-')}-${kind}`
+      const undone: string[] = []
+      const flow = saga<null, PoolClient>(name, { version: 1 }).step('write', {
+        kind,
+        local: true,
+        retry: { maxAttempts: 3, backoff: () => 0 },
+        async run({ transaction, runId }) {
+          const tx = await transaction()
+          await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
+          await tx.query(UNSEEN_COMMIT)
+          if (how === 'and threw') throw new Error('a bug')
+        },
+        ...(kind === 'compensatable' && { compensate: ({ runId }) => void undone.push(runId) }),
+      })
+      const { sagas } = runnerOf([flow])
+      const id = randomUUID()
+      await expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({ code })
+      expect((await sagas.get(id))?.timeline).toContainEqual(
+        expect.objectContaining({ error: expect.objectContaining({ code: 'transaction-ended' }) }),
+      )
+      expect(await database.query('select from effects where run = $1', [id])).toHaveLength(1)
+      expect(undone).toEqual(kind === 'compensatable' ? [id] : [])
+    },
+  )
 })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { actTarget } from '@oncekey/core'
 import { postgresStore } from '@oncekey/postgres'
 import { createSagaRunner, saga, sagaOperator } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
@@ -62,6 +63,37 @@ test('an act that finds nothing to do leaves no entry', async () => {
   await operator.resume(id, by)
   await operator.settle(id, 'again', by)
   expect(await trail(id)).toHaveLength(1)
+})
+
+// A bug: two redrives at once both named the runs that one of them had resumed, in their answers
+// and in the audit.
+test('of two redrives of the same runs, only one has resumed them, and says so', async () => {
+  const ids = [await stuckRun(), await stuckRun()].sort()
+  const client = await database.pool().connect()
+  await client.query('begin')
+  await client.query('select from oncekey.saga_runs where id = any($1) for update', [ids])
+  const redrives = [0, 1].map(() =>
+    sagaOperator({ client: database.pool() }).deadLetters.redrive({ ids }, { limit: 10, ...by }),
+  )
+  await waitFor(
+    async () => {
+      const waiting = await database.query(
+        `select from pg_stat_activity where wait_event_type = 'Lock'
+          and datname = current_database() and query like '%saga_resume%'`,
+      )
+      return waiting.length === 2
+    },
+    { what: 'both to wait for the runs' },
+  )
+  await client.query('commit')
+  client.release()
+  const found = await Promise.all(redrives)
+  expect(found.flatMap(({ redriven }) => redriven).sort()).toEqual(ids)
+  const { operations } = postgresStore({ client: database.pool() })
+  const target = actTarget('dead-letters', 'sagas')
+  expect((await operations?.list({ target }, { limit: 10 }))?.items).toMatchObject([
+    { act: 'dead-letters.redrive', detail: { ids } },
+  ])
 })
 
 test('an act whose entry is refused is undone with it', async () => {

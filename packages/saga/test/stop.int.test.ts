@@ -96,7 +96,10 @@ describe('a deploy is not a crash', () => {
         await waitFor(() => starts.length > n, { what: 'the step to begin' })
         await old.stop({ timeoutMs: 1 })
         const work = await workOf(id)
-        expect(work).toMatchObject({ owner: null, lost: 0, due: how === 'that heeds its signal' })
+        const isFree = how === 'that heeds its signal'
+        // Whoever claims it counts its owner as lost, so that is made up for beforehand.
+        const left = isFree ? { owner: null, lost: 0 } : { owner: old.node, lost: -1 }
+        expect(work).toMatchObject({ ...left, due: isFree })
         await database.query('update oncekey.saga_work set due_at = now() where run_id = $1', [id])
       }
       const last = runnerOf([flow(true)], { maxLost: 3 })
@@ -158,6 +161,41 @@ test('runOnce() of a runner that was stopped refuses to run', async () => {
   expect((await another.get(id))?.state).toBe('completed')
   await another.stop()
 })
+// A bug: the run of a step that did not return belonged to nobody until its lease was over, so an
+// operator's act took it at once. The charge was refunded first, and then it was made.
+test.each(['compensate', 'resume'] as const)(
+  'a step that still runs in a stopped process is not undone or repeated beside it by %s',
+  async (act) => {
+    const story: string[] = []
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const flow = saga<null, PoolClient>(`left-to-${act}`, { version: 1 }).step('charge', {
+      async run() {
+        story.push('charging')
+        if (story.length === 1) await held
+        story.push('charged')
+      },
+      compensate: () => void story.push('refunded'),
+    })
+    const old = runnerOf([flow], { leaseMs: 60_000 })
+    const { id } = await old.submit(flow, { id: randomUUID(), input: null })
+    void old.runOnce()
+    await waitFor(() => story.length > 0, { what: 'the charge to begin' })
+    await old.stop({ timeoutMs: 1 })
+    const next = runnerOf([flow])
+    await next[act](id)
+    expect(await next.runOnce()).toBe(0)
+    letGo()
+    await waitFor(() => story.length > 1, { what: 'the charge to end' })
+    expect(story).toEqual(['charging', 'charged'])
+    await database.query('update oncekey.saga_work set due_at = now() where run_id = $1', [id])
+    expect(await next.runOnce()).toBe(1)
+    const last = act === 'resume' ? ['charging', 'charged'] : ['refunded']
+    expect(story).toEqual(['charging', 'charged', ...last])
+  },
+)
 
 test('stop() resolves in time while the database does not answer', async () => {
   const url = new URL(database.url())

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createSagaRunner, saga } from '@oncekey/saga'
-import { startProxy } from '@oncekey/test-servers'
+import { startProxy, waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
@@ -99,6 +99,40 @@ test('a run that this process drives is not given back with those', async () => 
   letGo()
   await driven
   expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
+})
+
+// A bug: two questions that were asked at once each gave back what had got no answer. The run that
+// the quicker one had started by then was given back by the slower one, and another process drove
+// it at the same time.
+test('what is started meanwhile is not given back, however long giving back takes', async () => {
+  const { flow, proxy } = await behindProxy('started-meanwhile')
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  let begun = false
+  const slow = saga<null, PoolClient>('slow-meanwhile', { version: 1 }).step('wait', {
+    run() {
+      begun = true
+      return held
+    },
+  })
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  onTestFinished(() => pool.end())
+  const runner = createSagaRunner({ client: pool, sagas: [flow, slow] })
+  const lost = proxy.dropAfter('saga_claim')
+  await expect(runner.runOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
+  await lost
+  const late = proxy.delayBefore('with unknown as materialized', 1_500)
+  const submitted = runner.submit(flow, { id: randomUUID(), input: null })
+  await late
+  const id = randomUUID()
+  const executed = runner.execute(slow, { id, input: null })
+  await submitted
+  await waitFor(() => begun, { what: 'the step to begin' })
+  expect(await runner.get(id)).toMatchObject({ state: 'running', owner: runner.node })
+  letGo()
+  await executed
 })
 
 test('two runners that were given the same name have different ones', async () => {

@@ -32,17 +32,17 @@ export interface GaugeQuestion {
  */
 export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly GaugeQuestion[] {
   const failed = new Map<string, 0 | 1>()
-  const asked = <T>(source: string, ask: () => Promise<T>): Promise<T | undefined> =>
-    ask().then(
-      (answer) => {
-        failed.set(source, 0)
-        return answer
-      },
-      () => {
-        failed.set(source, 1)
-        return undefined
-      },
-    )
+  // A source of somebody else may also throw at once.
+  const asked = async <T>(source: string, ask: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      const answer = await ask()
+      failed.set(source, 0)
+      return answer
+    } catch {
+      failed.set(source, 1)
+      return undefined
+    }
+  }
   const stats = shared(() =>
     Promise.all(
       deadLetters.map(

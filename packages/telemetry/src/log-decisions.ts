@@ -29,7 +29,8 @@ export function logDecisions(logger: Logger, { keys = false }: LogOptions = {}):
     end(trace) {
       const outcome = requestOutcome(trace)
       const level = isTrouble(trace, outcome) ? 'warn' : 'info'
-      logger[level](fieldsOf(trace, outcome, keys), `${trace.route ?? trace.namespace} ${outcome}`)
+      const text = `${trace.route ?? trace.namespace} ${outcome}`
+      return logger[level](fieldsOf(trace, outcome, keys), text)
     },
   })
 }

@@ -11,8 +11,9 @@ export interface Watcher<Context extends object> {
 /**
  * Subscribes to a TracingChannel of Oncekey. Returns a function that unsubscribes.
  *
- * What a callback throws is told once, as a warning. Node would end the process with it, and a
- * logger throws when its transport is gone.
+ * What a callback throws is told once, as a warning, and so is the rejection of a promise that it
+ * returns. Node would end the process with either, and a logger throws, or rejects, when its
+ * transport is gone.
  */
 export function watch<Name extends keyof Traces>(
   name: Name,
@@ -30,14 +31,17 @@ export function watch<Name extends keyof Traces>(
 }
 
 function guarded<Context>(name: string, call: (context: Context) => void) {
+  const threw = (error: unknown): void =>
+    warnOnce(
+      `telemetry:${name}`,
+      `Telemetry of ${name} threw, and goes on without this trace: ${messageOf(error)}. This is told once.`,
+    )
   return (context: unknown): void => {
     try {
-      call(context as Context)
+      const returned: unknown = call(context as Context)
+      if (returned instanceof Promise) returned.catch(threw)
     } catch (error) {
-      warnOnce(
-        `telemetry:${name}`,
-        `Telemetry of ${name} threw, and goes on without this trace: ${messageOf(error)}. This is told once.`,
-      )
+      threw(error)
     }
   }
 }

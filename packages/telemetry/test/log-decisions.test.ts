@@ -73,3 +73,18 @@ test('a logger that throws is told once, and ends neither the call nor the proce
   expect(warnings).toEqual([expect.stringContaining('the worker has exited')])
   expect(lines).toHaveLength(2)
 })
+
+// A bug: nobody handled the promise of a logger with async methods, and its rejection ended the
+// process.
+test('a logger whose promise rejects does not end the process either', async () => {
+  const unhandled: unknown[] = []
+  const caught = (error: unknown): void => void unhandled.push(error)
+  process.on('unhandledRejection', caught)
+  stops.push(() => process.off('unhandledRejection', caught))
+  const broken = async () => Promise.reject(new Error('the disk is full'))
+  stops.push(logDecisions({ info: broken, warn: broken }))
+  const invoices = once({ store: memoryStore(), namespace: 'invoices' })
+  await invoices.run({ scope: 's', key: 'a' }, () => 1)
+  await new Promise(setImmediate)
+  expect(unhandled).toEqual([])
+})

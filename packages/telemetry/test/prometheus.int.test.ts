@@ -91,6 +91,18 @@ test('reports a database that is away, and everything else as before', async () 
   expect(await broken.metrics()).toBe('\n')
 })
 
+// A bug: what a source threw at once, instead of rejecting, failed the whole scrape.
+test('reports a source that throws, and everything else as before', async () => {
+  const broken = new Registry()
+  const stats = (): never => {
+    throw new Error('not connected yet')
+  }
+  prometheus({ register: broken, deadLetters: [{ name: 'ours', stats }, shop.log.deadLetters] })
+  const text = await broken.metrics()
+  expect(text).toContain('oncekey_scrape_failed{source="ours"} 1')
+  expect(text).toContain('oncekey_dead_letters{source="consumers"} 1')
+})
+
 test('removes what it registered, and requests continue', async () => {
   stop()
   expect(await register.metrics()).toBe('\n')

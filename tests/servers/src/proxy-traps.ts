@@ -6,7 +6,9 @@ export type Sent = string | Buffer | ((sent: Buffer) => boolean)
 /** A one-time action on a connection: where it applies, and what it does. */
 export interface Trap {
   at: 'request' | 'answer'
-  does: 'drop' | 'hold'
+  does: 'drop' | 'hold' | 'delay'
+  /** For how long it delays. */
+  ms?: number
   sprung(): void
 }
 

@@ -61,6 +61,16 @@ export interface TcpProxy {
    * has arrived.
    */
   holdAfter(sent: Sent): Promise<void>
+  /**
+   * Slows one connection down, once: passes the chunk that completes `sent` on, and from then on
+   * each answer only so many milliseconds after it came. Resolves when the chunk has arrived.
+   */
+  delayAfter(sent: Sent, ms: number): Promise<void>
+  /**
+   * Passes the chunk that completes `sent` on only after so many milliseconds, once. Resolves when
+   * it has arrived. For clients that wait for an answer before they send more.
+   */
+  delayBefore(sent: Sent, ms: number): Promise<void>
   /** Refuses new connections; open ones stay. */
   refuse(): void
   accept(): Promise<void>
@@ -81,6 +91,8 @@ interface Connection {
   down: Lane
   /** Whether the client has sent something that was not answered yet. */
   asked: boolean
+  /** How much longer its answers take than those of the others. Milliseconds. */
+  lateMs: number
 }
 
 /** Starts a proxy on a port of 127.0.0.1, in this process, to a server that speaks TCP. */
@@ -100,6 +112,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
       client,
       server,
       asked: false,
+      lateMs: 0,
       up: createLane(client, server, {
         delayMs: () => delayMs,
         stalled: () => stalled.up,
@@ -109,7 +122,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
         pass: (chunk) => passUp(connection, chunk),
       }),
       down: createLane(server, client, {
-        delayMs: () => delayMs,
+        delayMs: () => delayMs + connection.lateMs,
         stalled: () => stalled.down,
         pass: (chunk) => passDown(connection, chunk),
       }),
@@ -127,13 +140,18 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     const trap = traps.sprungBy(connection, chunk)
     if (trap?.at === 'request') {
       if (trap.does === 'hold') hold(connection)
-      else reset(connection)
+      else if (trap.does === 'drop') reset(connection)
+      else setTimeout(() => connection.server.write(chunk), trap.ms ?? 0)
       trap.sprung()
       return false
     }
     counts.bytesUp += chunk.length
     if (trap?.does === 'hold') holdAnswer(connection, trap)
-    else if (trap) loseAnswer(connection, trap)
+    else if (trap?.does === 'drop') loseAnswer(connection, trap)
+    else if (trap) {
+      connection.lateMs = trap.ms ?? 0
+      trap.sprung()
+    }
     return true
   }
 
@@ -225,6 +243,8 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     dropBefore: (sent) => traps.set({ does: 'drop', at: 'request' }, sent),
     holdBefore: (sent) => traps.set({ does: 'hold', at: 'request' }, sent),
     holdAfter: (sent) => traps.set({ does: 'hold', at: 'answer' }, sent),
+    delayBefore: (sent, ms) => traps.set({ does: 'delay', ms, at: 'request' }, sent),
+    delayAfter: (sent, ms) => traps.set({ does: 'delay', ms, at: 'answer' }, sent),
     refuse,
     accept,
     retarget: (next) => {

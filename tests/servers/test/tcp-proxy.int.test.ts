@@ -244,6 +244,22 @@ describe('between a pg client and Postgres', () => {
     await waitFor(async () => (await backends()) === 0, { what: 'its backend to end' })
   })
 
+  test.each(['delayAfter', 'delayBefore'] as const)(
+    '%s: one connection is answered late, and the others are not',
+    async (delay) => {
+      const other = await throughProxy()
+      const late = proxy[delay]('INSERT', 300)
+      const answers: string[] = []
+      const slow = client.query('INSERT INTO things VALUES (1)').then(() => answers.push('slow'))
+      await late
+      await other.query('SELECT 1').then(() => answers.push('quick'))
+      await slow
+      expect(answers).toEqual(['quick', 'slow'])
+      expect(await things()).toBe(1)
+      await other.end()
+    },
+  )
+
   test('refuse turns new connections away and keeps the old ones', async () => {
     proxy.refuse()
     await expect(throughProxy()).rejects.toMatchObject({ code: 'ECONNREFUSED' })

@@ -1,4 +1,6 @@
 import { OptionsError } from '../errors/errors.ts'
+import { messageOf } from '../errors/message-of.ts'
+import { warnOnce } from './channels.ts'
 
 /** Returns the W3C `traceparent` of the trace that the calling code runs in, or `undefined`. */
 export type ActiveTraceparent = () => string | undefined
@@ -32,10 +34,26 @@ export function provideTraceparent(source: ActiveTraceparent): () => void {
   }
 }
 
-/** The active trace, or else the request's. An invalid traceparent is ignored. */
+/**
+ * The active trace, or else the request's. An invalid traceparent is ignored, and so is a source
+ * that throws: an event is worth more than its trace, and whoever emits one is a handler in the
+ * middle of its work.
+ */
 export function currentTraceparent(ofRequest: string | undefined): string | undefined {
-  const now = active?.()
+  const now = activeTraceparent()
   return now !== undefined && isTraceparent(now) ? now : ofRequest
+}
+
+function activeTraceparent(): string | undefined {
+  try {
+    return active?.()
+  } catch (error) {
+    warnOnce(
+      'traceparent',
+      `What provideTraceparent() was given threw, and events carry the trace of their request instead: ${messageOf(error)}. This is told once.`,
+    )
+    return undefined
+  }
 }
 
 /** W3C Trace Context level 2. */

@@ -29,6 +29,15 @@ describe('the trace of an event', () => {
     expect(await emittedUnder({ traceparent: trace('a') })).toBe(trace('a'))
   })
 
+  // A bug: a propagator that threw made `emit` throw, and with it the handler.
+  test('is that of the request if whoever tells the active one throws', async () => {
+    const takeBack = provideTraceparent(() => {
+      throw new Error('no propagator')
+    })
+    expect(await emittedUnder({ traceparent: trace('a') })).toBe(trace('a'))
+    takeBack()
+  })
+
   test.each([undefined, '', 'no trace'])(
     'is that of the request if %j is active',
     async (active) => {

@@ -1,8 +1,16 @@
-import { BadInput, type Form } from './route.ts'
+import { BadInput, type Described, type Form } from './route.ts'
 
-/** Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. */
-export async function formOf(request: Request): Promise<Form> {
+/**
+ * Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. A field that the act
+ * does not take is refused, as is an empty one that says which of many are meant: to ignore either
+ * would make the act take more than was meant.
+ */
+export async function formOf(
+  request: Request,
+  takes: Readonly<Record<string, Described>>,
+): Promise<Form> {
   const fields = await fieldsOf(request)
+  for (const [name, value] of fields) checkField(name, value, takes)
   const optional = (name: string): string | undefined => fields.get(name) || undefined
   return {
     optional,
@@ -14,10 +22,20 @@ export async function formOf(request: Request): Promise<Form> {
   }
 }
 
+function checkField(name: string, value: string, takes: Readonly<Record<string, Described>>): void {
+  const described = Object.hasOwn(takes, name) ? takes[name] : undefined
+  if (described === undefined) {
+    const names = Object.keys(takes).join(', ')
+    throw new BadInput(`There is no field \`${name}\` here. There are ${names}. Nothing was done.`)
+  }
+  if (described.narrows !== true || value !== '') return
+  throw new BadInput(`\`${name}\` is empty: leave it out if all are meant. Nothing was done.`)
+}
+
 async function fieldsOf(request: Request): Promise<ReadonlyMap<string, string>> {
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   const text = await textOf(request)
-  if (type === 'application/x-www-form-urlencoded') return new Map(new URLSearchParams(text))
+  if (type === 'application/x-www-form-urlencoded') return fieldsOnce(new URLSearchParams(text))
   if (type !== 'application/json') {
     throw new BadInput(
       `Send a form (application/x-www-form-urlencoded) or JSON (application/json), not ${type ?? 'a body without a type'}.`,
@@ -28,6 +46,15 @@ async function fieldsOf(request: Request): Promise<ReadonlyMap<string, string>> 
     throw new BadInput('Send a JSON object whose values are texts.')
   }
   return new Map(Object.entries(parsed).map(([name, value]) => [name, String(value)]))
+}
+
+function fieldsOnce(pairs: URLSearchParams): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const [name, value] of pairs) {
+    if (fields.has(name)) throw new BadInput(`\`${name}\` is given twice. Nothing was done.`)
+    fields.set(name, value)
+  }
+  return fields
 }
 
 async function textOf({ body }: Request): Promise<string> {

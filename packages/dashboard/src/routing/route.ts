@@ -15,6 +15,11 @@ export interface Described {
   readonly about: string
   readonly required?: boolean
   readonly choices?: readonly string[]
+  /**
+   * Whether it says which of many are meant. An act refuses it if it is given and empty, because
+   * without it the act would take more.
+   */
+  readonly narrows?: boolean
 }
 
 /** The part of a route that the API's description contains. */

@@ -92,6 +92,11 @@ export interface Failure {
    * Whether the step itself reported that it left no effect, so that the pivot can still be undone.
    */
   readonly hadNoEffect: boolean
+  /**
+   * Whether the step ended its transaction itself, so that what it wrote was not rolled back. A
+   * local step then counts as one with effects of its own: it is compensated, too.
+   */
+  readonly hasCommitted?: boolean
 }
 
 /**
@@ -115,7 +120,8 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
   const row = run.steps.get(position) ?? newRow(position, step)
   // If a local step is on record as `begun`, it had effects outside the database in an earlier
   // release.
-  const isRolledBack = step.local && run.steps.get(position)?.state !== 'begun'
+  const isOnRecord = run.steps.get(position)?.state === 'begun'
+  const isRolledBack = step.local && !isOnRecord && failure.hasCommitted !== true
   const counted: StepRow =
     direction === 'run'
       ? { ...row, attempts: attempt, state: isRolledBack ? 'undone' : row.state }
@@ -178,13 +184,12 @@ export function handedOver(run: Run): Move {
 }
 
 /**
- * The move that gives up a run whose attempt was cut short because this process stops. The attempt
- * does not count. With `now` any process may take the run at once. Without it the step's function
- * may still be running, and others wait until the lease ends.
+ * The move that gives up a run whose attempt was cut short because this process stops, and has
+ * ended. The attempt does not count.
  */
-export function givenBack(run: Run, { now }: { readonly now: boolean }): Move {
+export function givenBack(run: Run): Move {
   const move = handedOver(run)
-  return { ...move, json: { ...move.json, next: { kind: 'give-back', now } } }
+  return { ...move, json: { ...move.json, next: { kind: 'give-back', now: true } } }
 }
 
 /**

@@ -15,6 +15,7 @@ import { type Failure, failed, givenBack, type Move, succeeded } from '../run/mo
 import type { Action } from '../run/next-action.ts'
 import type { Run } from '../run/run.ts'
 import { asStep } from '../state/concurrency-limit.ts'
+import { firstAbort } from '../state/first-abort.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
@@ -73,7 +74,7 @@ async function tried<Tx>(
     // The runner stops and has aborted the attempt. That is no failure: the attempt does not count,
     // and another process repeats it.
     end = runner.stopping
-      ? { hasEnded: !held.givenUpSignal.aborted }
+      ? { isCutShort: true, isRunning: held.givenUpSignal.aborted }
       : failureFrom(run, action, error, performance.now() - startedAt)
   }
   if (held.lostSignal.aborted) {
@@ -81,10 +82,16 @@ async function tried<Tx>(
     return { kind: 'lost' }
   }
 
+  if ('isCutShort' in end && end.isRunning) {
+    await transaction.abandon()
+    await leave(runner, held)
+    return { kind: 'moved', move: givenBack(run) }
+  }
+
   let move: Move
   let written: Written
-  if ('hasEnded' in end) {
-    move = givenBack(run, { now: end.hasEnded })
+  if ('isCutShort' in end) {
+    move = givenBack(run)
     written = await transaction.rollback(move)
   } else if ('result' in end) {
     move = succeeded(definition, run, action, end.result)
@@ -97,7 +104,7 @@ async function tried<Tx>(
     // The database refused the step's transaction, so the attempt has failed after all.
     const durationMs = performance.now() - startedAt
     const failure = failureFrom(run, action, written.error, durationMs)
-    move = failed(definition, run, action, failure)
+    move = failed(definition, run, action, written.hasCommitted ? committed(failure) : failure)
     written = await stepTransaction(runner, held, step).rollback(move)
   }
   if (written.kind === 'refused') return { kind: 'in-doubt', error: written.error }
@@ -111,10 +118,25 @@ async function tried<Tx>(
 }
 
 /**
- * An attempt that was aborted because this process stops, and whether its function has returned.
+ * An attempt that was aborted because this process stops, and whether its function is still
+ * running.
  */
 interface CutShort {
-  readonly hasEnded: boolean
+  readonly isCutShort: true
+  readonly isRunning: boolean
+}
+
+/**
+ * Leaves the run with this process until its lease is over. Without this statement, or if it fails,
+ * nothing is different but that the run then counts this process as lost.
+ */
+async function leave<Tx>(runner: RunnerState<Tx>, { id, epoch, move }: Held): Promise<void> {
+  const { client, statements, commitTimeoutMs: timeoutMs } = runner
+  try {
+    await client.query(statements.leaveRun({ id, epoch, move }), { timeoutMs })
+  } catch (error) {
+    reportError({ error, during: 'drive', runId: id })
+  }
 }
 
 /**
@@ -134,8 +156,9 @@ async function called<Tx>(
 ): Promise<unknown> {
   const { step, direction, position, attempt } = action
   const timeout = new AbortController()
-  const over = AbortSignal.any([held.lostSignal, held.givenUpSignal, timeout.signal])
-  const signal = AbortSignal.any([over, held.endSignal])
+  const over = firstAbort([held.lostSignal, held.givenUpSignal, timeout.signal])
+  const asked = firstAbort([over.signal, held.endSignal])
+  const { signal } = asked
   const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
   let isOpen = true
   let running: Promise<unknown> | undefined
@@ -161,7 +184,7 @@ async function called<Tx>(
     signal.throwIfAborted()
     const call = direction === 'run' ? step.run : step.compensate
     running = asStep(async () => call?.(context))
-    return await Promise.race([running, rejected(over)])
+    return await Promise.race([running, rejected(over.signal)])
   } catch (error) {
     const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
     if (timeout.signal.aborted && !isGone)
@@ -170,6 +193,8 @@ async function called<Tx>(
   } finally {
     isOpen = false
     timer.cancel()
+    asked.release()
+    over.release()
   }
 }
 
@@ -190,6 +215,11 @@ function failureFrom(
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
+}
+
+/** Another attempt would write a second time, whatever the step says about the error. */
+function committed(failure: Failure): Failure {
+  return { ...failure, kind: 'permanent', hadNoEffect: false, hasCommitted: true }
 }
 
 /**
@@ -215,9 +245,10 @@ async function endOf(
   { lostSignal, givenUpSignal }: Held,
 ): Promise<void> {
   const patience = new AbortController()
-  const stopped = AbortSignal.any([patience.signal, lostSignal, givenUpSignal])
-  await Promise.race([running?.catch(() => {}), sleep(ms, stopped)])
+  const stopped = firstAbort([patience.signal, lostSignal, givenUpSignal])
+  await Promise.race([running?.catch(() => {}), sleep(ms, stopped.signal)])
   patience.abort()
+  stopped.release()
 }
 
 function rejected(signal: AbortSignal): Promise<never> {

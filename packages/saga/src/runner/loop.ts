@@ -60,8 +60,8 @@ export function startLoop<Tx>(runner: RunnerState<Tx>): Loop {
   }
 
   async function untilNextLook(): Promise<void> {
+    // Ended by `wake`, and by `stop`, too.
     waking = new AbortController()
-    const signal = AbortSignal.any([waking.signal, stopping.signal])
-    await sleep(runner.pollMs * (0.5 + Math.random()), signal)
+    await sleep(runner.pollMs * (0.5 + Math.random()), waking.signal)
   }
 }

@@ -10,6 +10,7 @@ import type { ResolvedStep } from '../definition/definition.ts'
 import type { Move } from '../run/move.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
+import { endedByStep } from './ended-by-step.ts'
 
 /**
  * The transaction of one attempt, which is opened if the step asks for it, and the functions that
@@ -30,14 +31,15 @@ export interface StepTransaction<Tx> {
  * - `written`: everything was written.
  * - `cancelled`: an operator cancelled the run. Only the attempted step was written, unless it is a
  *   local step that cannot be undone: then nothing was.
- * - `refused`: nothing was written; the cause is something that the step wrote or did.
+ * - `refused`: nothing was written; the cause is something that the step wrote or did. With
+ *   `hasCommitted` the step ended its transaction itself, and has probably committed what it wrote.
  * - `lost`: nothing was written; another process has the run.
  * - `in-doubt`: the outcome is unknown until the database is asked.
  */
 export type Written =
   | { readonly kind: 'written' }
   | { readonly kind: 'cancelled' }
-  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'refused'; readonly error: unknown; readonly hasCommitted?: boolean }
   | { readonly kind: 'lost' }
   | { readonly kind: 'in-doubt'; readonly error: unknown }
 
@@ -73,6 +75,10 @@ export function stepTransaction<Tx>(
     async rollback(move) {
       const transaction = await end()
       const timeoutMs = commitTimeoutMs
+      if (transaction && (await endedByStep(transaction, statements.isHeld(held)))) {
+        await undo(transaction)
+        return refused(TRANSACTION_ENDED, undefined)
+      }
       return await write(move, [], false, (next) =>
         transaction === undefined
           ? client.query(next, { timeoutMs })
@@ -81,11 +87,16 @@ export function stepTransaction<Tx>(
     },
 
     async abandon() {
-      const transaction = await end()
-      // If the rollback does not reach the server, the connection is gone, and the server ends the
-      // transaction.
-      await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
+      await undo(await end())
     },
+  }
+
+  /**
+   * If the rollback does not reach the server, the connection is gone, and the server ends the
+   * transaction.
+   */
+  async function undo(transaction: SqlTransaction<Tx> | undefined): Promise<void> {
+    await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
   }
 
   async function begin(): Promise<SqlTransaction<Tx>> {
@@ -123,6 +134,7 @@ export function stepTransaction<Tx>(
     const { move: before, state } = held
     const { json, own = null, isIrreversible: guarded = false } = move
     const about = { id, epoch, before, next, state, leaseMs, within, guarded, own, events }
+    held.isMoving = true
     try {
       const [row] = await run(statements.recordMove({ ...about, move: json }))
       held.move = next
@@ -131,6 +143,8 @@ export function stepTransaction<Tx>(
       return WRITTEN
     } catch (error) {
       return writtenOf(error)
+    } finally {
+      held.isMoving = false
     }
   }
 
@@ -164,7 +178,12 @@ function writtenOf(error: unknown): Written {
     return { kind: 'refused', error }
   }
   if (!isOutcomeKnown(error)) return { kind: 'in-doubt', error }
-  return { kind: 'refused', error: state === undefined ? error : refusedBy(state, error) }
+  return state === undefined ? { kind: 'refused', error } : refused(state, error)
+}
+
+function refused(state: string, cause: unknown): Written {
+  const error = refusedBy(state, cause)
+  return { kind: 'refused', error, hasCommitted: state === TRANSACTION_ENDED }
 }
 
 function refusedBy(state: string, cause: unknown): unknown {
@@ -172,8 +191,8 @@ function refusedBy(state: string, cause: unknown): unknown {
     return new OncekeyError(
       'transaction-ended',
       'The step ended its transaction itself, by a COMMIT or ROLLBACK that Oncekey did not see. ' +
-        'Remove it: Oncekey ends the transaction.',
-      { cause },
+        'Remove it: Oncekey ends the transaction. What the step wrote is probably kept.',
+      cause === undefined ? {} : { cause },
     )
   }
   if (state === IN_FAILED_TRANSACTION) {

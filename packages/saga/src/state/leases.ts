@@ -19,6 +19,11 @@ export interface Held {
    */
   isLocked: boolean
   /**
+   * Whether a move is being written. Until its reply, the state on record may be the one that this
+   * process has just given the run itself.
+   */
+  isMoving: boolean
+  /**
    * Aborts when the run is lost or may be lost. Whoever gets the signal stops and writes nothing.
    */
   readonly lostSignal: AbortSignal
@@ -78,6 +83,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
       const entry: Entry = {
         ...run,
         isLocked: false,
+        isMoving: false,
         losing,
         ending,
         givingUp,
@@ -97,9 +103,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
       return entry
     },
     cancel(id) {
-      for (const entry of held) {
-        if (entry.id === id && entry.state === 'running') cancelled(entry)
-      }
+      for (const entry of held) if (entry.id === id) cancelled(entry)
     },
     end(reason) {
       for (const entry of held) entry.ending.abort(reason)
@@ -144,7 +148,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
           continue
         }
         if (renews) entry.heldUntil = askedAt + leaseMs
-        if (state === 'compensating' && entry.state === 'running') cancelled(entry)
+        if (state === 'compensating') cancelled(entry)
       }
     } catch (error) {
       reportError({ error, during: 'renew' })
@@ -154,7 +158,13 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
     }
   }
 
-  function cancelled({ ending }: Entry): void {
+  /**
+   * Ends the attempt of a run that goes back although this process has it going forward. While a
+   * move is being written, it may be this move that has the run go back, and what is aborted would
+   * be its compensations. A cancellation is still seen a second later.
+   */
+  function cancelled({ state, isMoving, ending }: Entry): void {
+    if (state !== 'running' || isMoving) return
     ending.abort(
       new OncekeyError('attempt-over', 'This run was cancelled; its steps are being compensated.'),
     )

@@ -14,6 +14,8 @@ import {
   claimRuns,
   giveBackUnanswered,
   holdRun,
+  isHeld,
+  leaveRun,
   mendDueTimes,
   renewLeases,
   takeRun,
@@ -34,6 +36,8 @@ export interface Statements {
   readonly giveBackUnanswered: ReturnType<typeof giveBackUnanswered>
   readonly holdRun: ReturnType<typeof holdRun>
   readonly listRetryingRuns: ReturnType<typeof listRetryingRuns>
+  readonly isHeld: ReturnType<typeof isHeld>
+  readonly leaveRun: ReturnType<typeof leaveRun>
   readonly listRuns: ReturnType<typeof listRuns>
   readonly mendDueTimes: ReturnType<typeof mendDueTimes>
   readonly purgeRuns: ReturnType<typeof purgeRuns>
@@ -62,6 +66,8 @@ export function statementsFor(schema: string): Statements {
     giveBackUnanswered: giveBackUnanswered(schema),
     holdRun: holdRun(schema),
     listRetryingRuns: listRetryingRuns(schema),
+    isHeld: isHeld(),
+    leaveRun: leaveRun(schema),
     listRuns: listRuns(schema),
     mendDueTimes: mendDueTimes(schema),
     purgeRuns: purgeRuns(schema),

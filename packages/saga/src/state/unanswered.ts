@@ -35,10 +35,14 @@ export function unanswered<Tx>(
   let claims = 0
   let failures = 0
   let settled = 0
+  let givingBack: Promise<void> | undefined
 
   return {
     async taking(id, ask) {
-      if (failures > settled && claims === 0) await giveBack()
+      while (failures > settled && claims === 0) {
+        givingBack ??= giveBack()
+        await givingBack
+      }
       count(id, 1)
       const askedAt = performance.now()
       try {
@@ -59,11 +63,21 @@ export function unanswered<Tx>(
     },
   }
 
+  /**
+   * Once for all who ask meanwhile, so that nothing is taken before it is over: it would give back
+   * what is taken after `kept` was read.
+   */
   async function giveBack(): Promise<void> {
     const upTo = failures
     const kept = [...driving.keys(), ...asked.keys(), ...lost]
-    await client.query(statements.giveBackUnanswered({ owner: node, leaseMs, kept }), { timeoutMs })
-    settled = upTo
+    try {
+      await client.query(statements.giveBackUnanswered({ owner: node, leaseMs, kept }), {
+        timeoutMs,
+      })
+      settled = upTo
+    } finally {
+      givingBack = undefined
+    }
   }
 
   function count(id: string | undefined, change: 1 | -1): void {

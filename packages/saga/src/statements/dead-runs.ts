@@ -140,8 +140,9 @@ export function countDeadRuns(
 }
 
 /**
- * Lets dead runs continue, the longest dead first. Each is checked again under its own lock, so a
- * run that somebody else has resumed meanwhile is not changed.
+ * Lets dead runs continue, the longest dead first. The runs are locked first: of a run that
+ * somebody else has resumed meanwhile, the function would return only its new state, and this act
+ * would name it as its own.
  */
 export function redriveDeadRuns(
   schema: string,
@@ -163,6 +164,7 @@ export function redriveDeadRuns(
         where ${isMeant}
         order by r.stuck_at, r.id
         limit $10::integer
+        for no key update of r
     ), put as materialized (
       select due.id, ${schema}.saga_resume_3(due.id, true) as state from due
     )

@@ -84,7 +84,7 @@ export interface MoveJson {
   readonly next:
     | { readonly kind: 'hold' }
     | { readonly kind: 'wait'; readonly ms: number }
-    | { readonly kind: 'give-back'; readonly now: boolean }
+    | { readonly kind: 'give-back'; readonly now: true }
     | { readonly kind: 'park' }
     | { readonly kind: 'end' }
 }

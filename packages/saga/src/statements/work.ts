@@ -78,6 +78,27 @@ export interface GiveBack {
 }
 
 /**
+ * Leaves a run to whoever claims it when its lease is over, and not before: its process stops while
+ * the step's function is still running. The owner stays, so no operator takes the run earlier. The
+ * claim will count the owner as lost, which it is not, so one is taken off beforehand.
+ */
+export function leaveRun(schema: string): (left: HeldMove) => Statement {
+  const text = `
+    update ${schema}.saga_work w set lost = w.lost - 1
+      where w.run_id = $1::text and w.epoch = $2::bigint and w.move = $3::text`
+
+  return ({ id, epoch, move }) => ({ name: 'saga_leave_run', text, values: [id, epoch, move] })
+}
+
+/** A run as its owner knows it. */
+export interface HeldMove {
+  readonly id: string
+  readonly epoch: number
+  /** The name of the last move that the owner knows to be on record. */
+  readonly move: string
+}
+
+/**
  * Ties the transaction to a run. Raises if another process has the run, the previous move is not on
  * record, or the run was cancelled.
  */
@@ -105,6 +126,18 @@ export interface HoldRun {
    * How long the transaction may be idle before the server ends it; 0 for no limit. Milliseconds.
    */
   readonly backstopMs: number
+}
+
+/** Asks a session whether it is still in the transaction that `holdRun` has tied to the run. */
+export function isHeld(): (hold: HeldMove) => Statement<{ held: string }> {
+  const text = `
+    select (current_setting('oncekey.saga', true) is not distinct from $1::text)::text as held`
+
+  return ({ id, epoch, move }) => ({
+    name: 'saga_is_held',
+    text,
+    values: [`${id} ${epoch} ${move}`],
+  })
 }
 
 /**

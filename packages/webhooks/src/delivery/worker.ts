@@ -60,6 +60,7 @@ export function createWorker(
   const watchClock = clockWatch(options)
   const name = randomUUID()
   const claims = { underWay: 0, areUnanswered: false }
+  let givingBack: Promise<void> | undefined
   let period = newWorkPeriod()
   const ending = new Set<WorkPeriod>()
   const underWay = deliveriesUnderWay(options, {
@@ -135,8 +136,8 @@ export function createWorker(
     if (limit <= 0 || mostBytes <= 0) return []
     await watchClock()
     if (claims.areUnanswered && claims.underWay === 0) {
-      await runStatement(options, releaseUnanswered(options.schema, name, underWay.ids()))
-      claims.areUnanswered = false
+      givingBack ??= giveBackUnheard()
+      await givingBack
     }
     // Measured from before the statement, so that our lease ends no later than the database's.
     const leaseEnd = performance.now() + worker.leaseMs
@@ -177,6 +178,19 @@ export function createWorker(
       throw error
     } finally {
       claims.underWay -= 1
+    }
+  }
+
+  /**
+   * Once for all who claim meanwhile, so that nothing is claimed before it is over: it would give
+   * back what is claimed after the ids were read.
+   */
+  async function giveBackUnheard(): Promise<void> {
+    try {
+      await runStatement(options, releaseUnanswered(options.schema, name, underWay.ids()))
+      claims.areUnanswered = false
+    } finally {
+      givingBack = undefined
     }
   }
 

@@ -53,7 +53,7 @@ export interface EndpointPolicy {
   readonly disableAfterEvents: number
 }
 
-/** Records verdicts in the order of their attempts, by `schema/functions/settle-webhooks-4.ts`. */
+/** Records verdicts in the order of their attempts, by `schema/functions/settle-webhooks-5.ts`. */
 export function recordVerdicts(
   schema: string,
   verdicts: readonly DeliveryVerdict[],
@@ -62,7 +62,7 @@ export function recordVerdicts(
   return {
     name: 'record_verdicts',
     text: `
-      select ${schema}.settle_webhooks_4($1::json, $2::json, $3::integer, $4::bigint, $5::bigint,
+      select ${schema}.settle_webhooks_5($1::json, $2::json, $3::integer, $4::bigint, $5::bigint,
         $6::bigint, $7::integer, $8::integer) as crossed`,
     values: [
       JSON.stringify(verdicts.map(({ sent: _, ...outcome }) => outcome)),

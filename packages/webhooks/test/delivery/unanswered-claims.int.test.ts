@@ -1,4 +1,4 @@
-import { startProxy } from '@oncekey/test-servers'
+import { startProxy, waitFor } from '@oncekey/test-servers'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
@@ -62,4 +62,41 @@ test('what another worker has claimed is not given back with it', async () => {
   letGo()
   expect(await Promise.all([other, own])).toEqual([1, 1])
   expect([...receiver.counts().values()]).toEqual([1, 1])
+})
+
+// A bug: two claims at once each gave back what had got no answer, and the slower one gave back
+// what the quicker one had claimed by then. Another worker sent that a second time.
+test('what is claimed meanwhile is not given back, however long giving back takes', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  onTestFinished(async () => {
+    await pool.end()
+    await proxy.stop()
+  })
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const receiver = await startReceiver(async (_, response) => {
+    await held
+    response.writeHead(204).end()
+  })
+  const hooks = database.hooks({ client: pool })
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  const worker = hooks.createWorker()
+  const dropped = proxy.dropAfter('claim_webhooks')
+  await expect(worker.deliverOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
+  await dropped
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const late = proxy.delayBefore('u.claimed_by', 1_500)
+  const slow = worker.deliverOnce()
+  await late
+  const quick = worker.deliverOnce()
+  const twice = waitFor(() => receiver.received.length > 1, { what: 'a second request' })
+  // One of them has claimed nothing, so it ends at once.
+  await Promise.race([slow, quick, twice])
+  letGo()
+  expect((await slow) + (await quick)).toBe(1)
+  expect(receiver.received).toHaveLength(1)
+  expect(await hooks.deliveries.list()).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })

@@ -162,6 +162,39 @@ describe('one endpoint', () => {
     },
   )
 
+  // A bug: the success of a delivery that was under way when the endpoint asked us to wait ended
+  // that wait, and its failure could make it shorter. Everything else was then sent.
+  test.each([
+    ['accepts', 204],
+    ['fails to take', 500],
+  ])(
+    'that asks us to come back later, and then %s what is under way, gets nothing until then',
+    async (_, status) => {
+      const hooks = database.hooks({ schedule: [1_000], breakerFailures: 2 })
+      let letGo = () => {}
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      let requests = 0
+      const receiver = await startReceiver(async (_, response) => {
+        requests += 1
+        if (requests === 1) return void response.writeHead(429, { 'retry-after': '600' }).end()
+        await held
+        response.writeHead(status).end()
+      })
+      const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+      await fanOut(hooks, database.pool(), events(2))
+      const worker = hooks.createWorker({ endpointConcurrency: 2 })
+      const both = worker.deliverOnce()
+      await waitFor(async () => (await endpointRow(endpoint.id)).wait !== null, { what: 'the 429' })
+      letGo()
+      expect(await both).toBe(2)
+      await fanOut(hooks, database.pool(), events(1))
+      expect(await worker.deliverOnce()).toBe(0)
+      expect((await endpointRow(endpoint.id)).wait).toBeGreaterThan(500_000)
+    },
+  )
+
   test('that answers 410 is disabled, and its waiting deliveries are kept', async () => {
     const told: unknown[] = []
     const hooks = database.hooks({ onFailingEndpoint: (message) => void told.push(message) })

@@ -1,5 +1,7 @@
 import type { DeadLetterFilter } from '@oncekey/core'
+import { usageError } from '../../command/cli-error.ts'
 import type { Call } from '../../command/command.ts'
+import type { Given } from '../../command/given.ts'
 import type { Option } from '../../command/option.ts'
 import { sourceNames } from '../../connection/log.ts'
 
@@ -26,6 +28,7 @@ export const FILTER: Readonly<Record<string, Option>> = {
  * letters.
  */
 export function filterOf({ given }: Call): DeadLetterFilter {
+  refuseEmpty(given)
   const ids = given.operands('id')
   const events = given.list('event')
   const [origin, type, subject] = [given.text('origin'), given.text('type'), given.text('subject')]
@@ -43,5 +46,13 @@ export function filterOf({ given }: Call): DeadLetterFilter {
     ...(kind !== undefined && { fingerprint: kind }),
     ...(after !== undefined && { deadAfter: after }),
     ...(before !== undefined && { deadBefore: before }),
+  }
+}
+
+/** An empty value comes from a variable that is not set, and is no condition that anybody means. */
+function refuseEmpty(given: Given): void {
+  for (const name of Object.keys(FILTER)) {
+    if (!given.has(name) || ![given.list(name)].flat().includes('')) continue
+    throw usageError(`--${name} is empty: write what it is to be, or leave it out.`)
   }
 }

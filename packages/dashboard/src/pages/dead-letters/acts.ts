@@ -17,7 +17,7 @@ export const redriveLetters: ActRoute = confirmedAct({
   summary: 'Redrive dead letters, the oldest first: one of them, or those that match',
   fields: {
     ...FILTER,
-    id: { about: 'The id of one letter. Without it, all that match the filter.' },
+    id: { about: 'The id of one letter. Without it, all that match the filter.', narrows: true },
     limit: { about: `At most so many, up to ${MOST_REDRIVEN}.` },
   },
   answers: redrivenSchema,

@@ -9,14 +9,14 @@ export const FILTER: Readonly<Record<string, Described>> = {
   source: {
     about: 'Whose dead letters: consumers, webhooks, sagas. The first there is by default.',
   },
-  origin: { about: 'Only of this consumer, endpoint or saga.' },
-  type: { about: 'Only of this type.' },
-  subject: { about: 'Only about this subject.' },
-  fingerprint: { about: 'Only of this kind of error.' },
-  reason: { about: 'Only those that died so.', choices: REASONS },
-  event: { about: 'Only of the event of this id.' },
-  deadAfter: { about: 'Only those that died after this time, ISO 8601.' },
-  deadBefore: { about: 'Only those that died before this time, ISO 8601.' },
+  origin: { about: 'Only of this consumer, endpoint or saga.', narrows: true },
+  type: { about: 'Only of this type.', narrows: true },
+  subject: { about: 'Only about this subject.', narrows: true },
+  fingerprint: { about: 'Only of this kind of error.', narrows: true },
+  reason: { about: 'Only those that died so.', choices: REASONS, narrows: true },
+  event: { about: 'Only of the event of this id.', narrows: true },
+  deadAfter: { about: 'Only those that died after this time, ISO 8601.', narrows: true },
+  deadBefore: { about: 'Only those that died before this time, ISO 8601.', narrows: true },
 }
 
 /** The filter in a query or in a form. */

@@ -31,7 +31,7 @@ export const startRedrive: ActRoute = confirmedAct({
   summary: 'Put a redrive of all that match on record; whoever works the source carries it',
   fields: {
     ...FILTER,
-    ids: { about: `Only these letters: a JSON array of at most ${MOST_IDS} ids.` },
+    ids: { about: `Only these letters: a JSON array of at most ${MOST_IDS} ids.`, narrows: true },
     ...START,
   },
   answers: startedSchema,

@@ -8,6 +8,7 @@ import { claimsWithinBytes } from './claims-within-bytes.ts'
 import { webhookCommentsAndViews } from './comments-and-views.ts'
 import { droppedWrites } from './dropped-writes.ts'
 import { editedDeliveries } from './edited-deliveries.ts'
+import { waitsOfEndpoints } from './waits-of-endpoints.ts'
 
 /** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
 export const webhookMigrations: PackageMigrations = {
@@ -23,5 +24,6 @@ export const webhookMigrations: PackageMigrations = {
     webhookCommentsAndViews,
     droppedWrites,
     claimsWithinBytes,
+    waitsOfEndpoints,
   ],
 }
