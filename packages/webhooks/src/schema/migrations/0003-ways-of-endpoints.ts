@@ -1,5 +1,5 @@
-import { settleAndEndProbes } from '../functions/settle-webhooks-3.ts'
 import { claimAtARate } from '../superseded/claim-webhooks-2.ts'
+import { settleAndEndProbes } from '../superseded/settle-webhooks-3.ts'
 
 /**
  * Endpoints get their own headers, certificates and rate. A probe ends together with its delivery.

@@ -1,4 +1,4 @@
-import { settleWhatWasSent } from '../functions/settle-webhooks-4.ts'
+import { settleWhatWasSent } from '../superseded/settle-webhooks-4.ts'
 
 /**
  * An answer that arrives after the endpoint was changed does not count for the changed endpoint.
