@@ -6,6 +6,7 @@ import { expressMemoryBench } from '../src/benches/express-memory.ts'
 import { expressPostgresBench } from '../src/benches/express-postgres.ts'
 import { fastifyMemoryBench } from '../src/benches/fastify-memory.ts'
 import { fastifyStoresBench } from '../src/benches/fastify-stores.ts'
+import { folderPeersBench } from '../src/benches/folder-peers.ts'
 import { growthBench } from '../src/benches/growth.ts'
 import { inboxBench } from '../src/benches/inbox.ts'
 import { koaNestBench } from '../src/benches/koa-nest.ts'
@@ -115,6 +116,10 @@ test('a request costs two round trips to Redis, and a replay one', async () => {
   expect(rows.get('@node-idempotency/core: fresh key')).toEqual([2, 'set 2'])
   expect(rows.get('@node-idempotency/core: replay')).toEqual([2, 'get 1, set 1'])
 }, 240_000)
+
+test('folder-peers without a folder says what to install', async () => {
+  await expect(run(folderPeersBench)).rejects.toThrow('folder-peers needs --peers FOLDER')
+}, 60_000)
 
 test('a request costs what the design allows, by count', async () => {
   const { tables, budgets } = await run(countsBench)
