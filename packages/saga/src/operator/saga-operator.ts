@@ -31,8 +31,8 @@ export interface SagaOperator {
   /** Lists runs. A run counts as stuck if no process has taken it for a minute after it was due. */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
-   * Lets a run continue that is stuck, waiting, or failed in its compensation. Its attempts are
-   * counted from zero again. Returns the run's new state.
+   * Lets a run continue that is stuck, waiting, or failed in its compensation. Attempts are counted
+   * from zero again, except those of a run that was only waiting. Returns the run's new state.
    */
   resume(id: string, by?: ActedBy): Promise<RunState>
   /** Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. */

@@ -75,9 +75,17 @@ export function expectHmac(
   if (!isGenuine) throw notAuthentic('no signature fits a secret')
 }
 
-/** Checks a secret of a sender that uses the secret's text as the key. Any text is valid. */
+/**
+ * Checks a secret of a sender that uses the secret's text as the key. A blank or a line break at an
+ * end comes from the file or the variable that it was read from, and no signature would fit.
+ */
 export function checkPlainSecret(name: string, secret: string): void {
-  if (typeof secret === 'string' && secret !== '') return
+  if (typeof secret === 'string' && secret !== '') {
+    if (secret === secret.trim()) return
+    throw new OptionsError(
+      `A secret of ${name} begins or ends with a blank or a line break: write \`.trim()\` where it is read.`,
+    )
+  }
   throw new OptionsError(
     `A secret of ${name} must be the text that ${name} shows, not ${String(secret)}.`,
   )

@@ -1,7 +1,16 @@
 import type { AddressInfo } from 'node:net'
 import { memoryStore } from '@oncekey/core'
 import { idempotency, keepRawBody } from '@oncekey/express'
-import { generateSecret, receiveWebhook, signWebhook } from '@oncekey/webhooks'
+import {
+  generateSecret,
+  github,
+  receiveWebhook,
+  shopify,
+  signWebhook,
+  slack,
+  standard,
+  stripe,
+} from '@oncekey/webhooks'
 import express, { type RequestHandler } from 'express'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -109,4 +118,13 @@ describe('receiveWebhook', () => {
     }
     expect(() => receiveWebhook({ secrets: [secret], toleranceSeconds: 0 })).toThrow('over 0')
   })
+
+  // A bug: with the line break of the file that it was read from, each delivery was not authentic.
+  test.each([github, shopify, slack, stripe, standard])(
+    'refuses a secret of $name with a line break at its end',
+    (sender) => {
+      const read = `${sender === standard ? secret : 'whsec_test'}\n`
+      expect(() => receiveWebhook({ sender, secrets: [read] })).toThrow(/secret/)
+    },
+  )
 })
