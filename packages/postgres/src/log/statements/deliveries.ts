@@ -128,9 +128,9 @@ export function recordVerdicts(schema: string): (request: Settle) => Statement<{
 }
 
 /**
- * Gives deliveries back that were claimed and not tried: they are due again at once. The claim's own
- * start is taken back, and `startsLeft` stay. It is written out here, because the schema's function
- * forgets them all. A slot that was lost is left alone.
+ * Gives deliveries back that were claimed and not tried: they are due again at once. Of their
+ * starts, `startsLeft` stay on record. The update is written out here, because the schema's
+ * function for verdicts keeps only those of attempts. A slot that was lost is left alone.
  */
 export function giveBack(schema: string): (request: Settle) => Statement {
   const text = `

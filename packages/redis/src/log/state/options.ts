@@ -21,10 +21,10 @@ export interface RedisLogOptions {
   readonly retentionMs?: number
   /**
    * How long the log remembers which events a consumer has emitted while it handled an event.
-   * Choose it longer than the time after which that event can still be delivered again: longer
-   * than a pause of the consumer, and at least as long as `abandonedAfterMs`: whoever comes in the
-   * place of a relay that died gets events again after that time. Milliseconds. @default 604_800_000 (7 d), or `abandonedAfterMs`
-   * if that is more
+   * Choose it longer than the time after which that event can still be delivered again, which is
+   * longer than a pause of the consumer, and at least as long as `abandonedAfterMs`: whoever comes
+   * in the place of a relay that died gets events again after that time. Milliseconds. @default
+   * 604_800_000 (7 d), or `abandonedAfterMs` if that is more
    */
   readonly emittedRetentionMs?: number
   /**

@@ -10,8 +10,9 @@
 -- KEYS[i + 5] the resolved letters
 -- ARGV[1]     consumer
 -- ARGV[2..]   for each slot its epoch, the number of deliveries, and for each: its number, 'done',
---             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or nothing,
---             and for one that is given back untried the starts that stay on record, or nothing
+--             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or
+--             nothing, and for one that is given back untried the starts that stay on record, or
+--             nothing
 local function settle(i, n, verdict, detail, try, starts_left)
   local state = state_of(KEYS[i + 1], n)
   -- The delivery has not been started since its last verdict, so this verdict is recorded already,
