@@ -8,6 +8,7 @@ import { type Checked, type CheckResult, checked } from './finding.ts'
 import { grantsResult } from './grants.ts'
 import { deadLettersResult, lagResult, unknownKeysResult } from './holdings.ts'
 import { horizonResult } from './horizon.ts'
+import { policiesResult } from './policies.ts'
 import { schemaResult } from './schema.ts'
 import {
   connectionsResult,
@@ -67,6 +68,7 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
     (tables) => there.get(tables.package) === tables.migrations.length,
   )
   if (skipped === undefined) await look('drift', () => driftResult(asked, upToDate))
+  await look('policies', () => policiesResult(asked))
   const role = given.text('role')
   if (role !== undefined) await look('grants', () => grantsResult(asked, role))
   // The other checks need tables and columns of this release, which a schema of another version may

@@ -33,8 +33,8 @@ export interface Insist<Work> {
    */
   (id: string, work: Work, forMs: number): Promise<void>
   /**
-   * Tries the work with this id now, instead of after the pause. Resolves after that try;
-   * `undefined` if there is no such work.
+   * Tries the work with this id now, instead of after the pause. Resolves after a try that began
+   * after the call; `undefined` if there is no such work.
    */
   tried(id: string): Promise<void> | undefined
   /**
@@ -129,6 +129,9 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     }
     const entries = [...taken]
     for (const [id] of entries) urgent.delete(id)
+    // Who comes while the attempt is under way waits for the next one: this one may have begun, and
+    // fail, because of an outage that is over by then.
+    const whoWaits = new Map(entries.map(([id, { tried }]) => [id, tried.length]))
     let tries: Tries = NONE_DONE
     let hasFailed = false
     try {
@@ -149,7 +152,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
         // Goes to the back, so that work that can be done does not wait for work that cannot.
         open.delete(id)
         open.set(id, each)
-        answer(each)
+        answer(each, whoWaits.get(id))
       }
     }
     isTrying = false
@@ -188,9 +191,9 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
   return Object.assign(insist, { tried, settled })
 }
 
-/** Tells everybody who waits for a try that there was one. */
-function answer({ tried }: Open<unknown>): void {
-  for (const resolve of tried.splice(0)) resolve()
+/** Tells who waits for a try that there was one: everybody, or the first `count`. */
+function answer({ tried }: Open<unknown>, count = tried.length): void {
+  for (const resolve of tried.splice(0, count)) resolve()
 }
 
 interface Open<Work> {

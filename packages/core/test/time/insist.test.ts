@@ -134,6 +134,29 @@ describe('work that is insisted on', () => {
     expect(sent.slice(0, 3)).toEqual(['c', 'b', 'd'])
   })
 
+  // A bug: a claim that came while its end was being sent in vain took that for the try that it
+  // waited for, although the server was back. It ran the handler of a response that was ready.
+  test('is tried once more for whoever comes while a try is under way', async () => {
+    const replies: ((done: string[]) => void)[] = []
+    const insist = createInsistence<string>({
+      attempt: () => new Promise((resolve) => replies.push((done) => resolve({ done }))),
+      isHopeless: () => false,
+      mostAtOnce: 10,
+      gaveUp: () => {},
+    })
+    let isTold = false
+    void insist('a', 'a', 60_000)
+    void insist.tried('a')?.then(() => {
+      isTold = true
+    })
+    replies.shift()?.([])
+    await vi.advanceTimersByTimeAsync(0)
+    expect(isTold).toBe(false)
+    replies.shift()?.(['a'])
+    await vi.advanceTimersByTimeAsync(0)
+    expect(isTold).toBe(true)
+  })
+
   // Bugs: work that replaced other work while that was tried counted as done with it, and who
   // waited for a try was told of one before it.
   test('is tried also if it came in place of work that was being tried', async () => {

@@ -4,18 +4,17 @@
  * A text may hold several statements, of which any can be it, and a comment may stand before it:
  * `insert …; commit` commits what the handler wrote before its response is stored. So comments,
  * strings and quoted names are taken out first, and what is left is looked at statement by
- * statement. A function whose body is SQL without quotes ends with END (`begin atomic … end`):
- * where a text has such a body, only its first statement is looked at.
+ * statement. A function whose body is SQL without quotes (`begin atomic …; end`) is one statement,
+ * although its body contains semicolons and ends with END.
  */
 export function controlInText(text: string): string | undefined {
   if (!WORDS.test(text)) return undefined
-  const statements = codeOf(text).split(';')
-  const judged = statements.some((code) => SQL_BODY.test(code))
-    ? statements.slice(0, 1)
-    : statements
-  for (const code of judged) {
+  let isInBody = false
+  for (const code of codeOf(text).split(';')) {
     const control = CONTROL.exec(code)
-    if (control !== null) return control[0].trim().toUpperCase()
+    if (isInBody) isInBody = !END.test(code)
+    else if (control !== null) return control[0].trim().toUpperCase()
+    else isInBody = opensBody(code)
   }
   return undefined
 }
@@ -27,7 +26,26 @@ const WORDS = /\b(?:begin|commit|end|abort|start|prepare|rollback)\b/i
 const CONTROL =
   /^\s*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
 
-const SQL_BODY = /\bbegin\s+atomic\b/i
+const END = /^\s*end\b/i
+
+/**
+ * Whether the statement is a function whose body goes on behind the next semicolon. In the body,
+ * every statement has a semicolon behind it, so END ends the body only where a statement begins.
+ * What is in parentheses, such as a parameter with the name `begin`, opens no body.
+ */
+function opensBody(code: string): boolean {
+  if (!ROUTINE.test(code)) return false
+  let depth = 0
+  for (const { 0: found, index } of code.matchAll(PARENTHESIS_OR_BODY)) {
+    if (found === '(') depth++
+    else if (found === ')') depth--
+    else if (depth === 0) return !END.test(code.slice(index + found.length))
+  }
+  return false
+}
+
+const ROUTINE = /^\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\b/i
+const PARENTHESIS_OR_BODY = /[()]|\bbegin\s+atomic\b/gi
 
 /** The text with a space for each comment, string and quoted name. */
 function codeOf(text: string): string {
@@ -44,7 +62,8 @@ function codeOf(text: string): string {
 }
 
 /** What begins a comment, a string or a quoted name. A `$` inside a name begins nothing. */
-const OPENING = /--|\/\*|(?<![\w$])e'|'|"|(?<![\w$])\$(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?\$/gi
+const OPENING =
+  /--|\/\*|(?<![\w$\x80-\uffff])e'|'|"|(?<![\w$\x80-\uffff])\$(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?\$/gi
 
 /** Where it ends. A doubled quote inside a string counts as the begin of another one. */
 function endOf(text: string, opening: string, from: number): number {

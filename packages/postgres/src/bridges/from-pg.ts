@@ -1,5 +1,6 @@
 import { within } from '@oncekey/core'
 import { MAKE_WRITABLE, OWN_ROLE, readWrite } from '../sql/left-read-only.ts'
+import { begunAlone, inAutocommit } from '../sql/pg/foreign-transaction.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from '../sql/pg/pg-session.ts'
@@ -104,7 +105,7 @@ export function fromPgSource<Client>(
             signal,
           })
         }
-        const { rows } = await ask().catch((error) => {
+        const asked = ask().catch((error) => {
           const setRight = whatSetsRight(error)
           if (setRight !== undefined)
             return sentAgain(session, wire, [...setRight, statement], until)
@@ -112,6 +113,7 @@ export function fromPgSource<Client>(
           wire.forgetPrepared(session.client)
           return ask()
         })
+        const { rows } = await inAutocommit(session.client, asked)
         session.release()
         return rows as Row[]
       } catch (error) {
@@ -125,7 +127,8 @@ export function fromPgSource<Client>(
       const session = await borrow(timeoutMs)
       try {
         const ask = (): Promise<[PgResult, PgResult]> => {
-          const work = wire.two(session.client, begin(isolation), first)
+          const { client } = session
+          const work = begunAlone(client, () => wire.two(client, begin(isolation), first))
           return answered(session, work, { timeoutMs: until - performance.now(), mayCancel: true })
         }
         const { rows } = await ask()
@@ -190,11 +193,12 @@ function reserved(session: PgSession, wire: PgWire): ReservedClient {
         const until = performance.now() + timeoutMs
         const work = wire.one(session.client, statement)
         const mayCancel = statement.cancellable === true
-        const { rows } = await answered(session, work, { timeoutMs, mayCancel }).catch((error) => {
+        const asked = answered(session, work, { timeoutMs, mayCancel }).catch((error) => {
           const setRight = whatSetsRight(error)
           if (setRight === undefined) throw error
           return sentAgain(session, wire, [...setRight, statement], until)
         })
+        const { rows } = await inAutocommit(session.client, asked)
         return rows as Row[]
       } catch (error) {
         if (!isOver && !isSessionFit(error)) {

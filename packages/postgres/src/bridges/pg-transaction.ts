@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { inAutocommit } from '../sql/pg/foreign-transaction.ts'
 import type { PgSession } from '../sql/pg/pg-session.ts'
 import type { PgWire } from '../sql/pg/pg-wire.ts'
 import type { SqlTransaction, Statement } from '../sql/sql-client.ts'
@@ -45,7 +46,8 @@ export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTran
         )
         // This statement is never cancelled: the handler may have sent its own COMMIT before it,
         // and `next` commits.
-        const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: false })
+        const asked = answered(session, work, { timeoutMs, mayCancel: false })
+        const [, { rows }] = await inAutocommit(client, asked)
         session.release()
         return rows as Row[]
       } catch (error) {

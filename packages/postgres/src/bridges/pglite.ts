@@ -7,6 +7,8 @@ import type { PartedText } from './transaction-handle.ts'
 export interface PgliteDatabase<Tx> {
   query<Row>(query: string, params?: unknown[]): Promise<{ rows: Row[] }>
   transaction<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
+  /** Writes what was committed to the file system, unless the database has `relaxedDurability`. */
+  syncToFs?(): Promise<void>
   readonly closed: boolean
   readonly dataDir?: string | undefined
 }
@@ -37,11 +39,15 @@ export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>)
   return fromCallbacks<Tx>({
     concurrency: 'one',
     poolSize: 1,
-    transaction: (isolation, body) =>
-      db.transaction(async (tx) => {
+    async transaction(isolation, body) {
+      await db.transaction(async (tx) => {
         await tx.query(`set transaction isolation level ${isolation}`)
         await body(tx)
-      }),
+      })
+      // PGlite does this after a query, but not after COMMIT: on a file system that keeps only what
+      // was synced, a process that dies now would lose what is about to be reported as stored.
+      await db.syncToFs?.()
+    },
     async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
       const { rows } = await (tx ?? db).query<Row>(text, [...values])
       return rows

@@ -16,6 +16,17 @@ test.each([
   ['select 1; start transaction', 'START TRANSACTION'],
   ['select 1; commit; begin', 'COMMIT'],
   ['commit; create function f() returns int begin atomic select 1; end', 'COMMIT'],
+  // A bug: behind the body of a function nothing was looked at.
+  ['create function f() returns int begin atomic select 1; end; commit', 'COMMIT'],
+  ['create procedure f() begin atomic end; commit', 'COMMIT'],
+  [
+    'create or replace function f() returns int begin atomic\n  select case when true then 1 end;\nend;\nend',
+    'END',
+  ],
+  ['create function f(begin atomic) returns int return 1; commit', 'COMMIT'],
+  ['select begin atomic from slots; commit', 'COMMIT'],
+  // A bug: `é$$` is a name, and was taken for the begin of a string.
+  ['select é$$ from t; commit', 'COMMIT'],
 ])('%j ends the transaction', (text, words) => {
   expect(controlInText(text)).toBe(words)
 })
@@ -33,6 +44,8 @@ test.each([
   'savepoint a; rollback to a; release a',
   'rollback work to savepoint a',
   'create function f() returns int begin atomic select 1; end',
+  'select 1; create function f() returns int begin atomic select 1; select 2; end; select 3',
+  'create function f(a numeric(4, 2)) returns int begin atomic select (1); end; select 1',
   "prepare statement as select 'commit'",
   'select endpoint from commits',
   "select '; commit",
@@ -47,4 +60,5 @@ test('takes time in proportion to the text', () => {
   expect(controlInText(text)).toBeUndefined()
   expect(controlInText(`${"'".repeat(100_001)}; commit`)).toBeUndefined()
   expect(controlInText(`${'/*'.repeat(100_000)}; commit`)).toBeUndefined()
+  expect(controlInText(`create function f${'('.repeat(100_000)}begin atomic`)).toBeUndefined()
 })

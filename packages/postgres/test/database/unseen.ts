@@ -1,7 +1,8 @@
 /**
- * SQL that ends a transaction in a way that the guard of a handler's transaction leaves to the
- * server: in a text with an SQL body it looks at the first statement only.
+ * SQL that ends a transaction in a way that the guard of a handler's transaction does not see: a
+ * string that is continued on another line keeps its escapes, and the guard takes the second part
+ * for a string of its own, which has none.
  */
 export function unseen(text: string): string {
-  return `select 1; ${text}; create or replace function pg_temp.mine() returns integer begin atomic select 1; end`
+  return `select E'a'\n'\\''; ${text}; select ''`
 }

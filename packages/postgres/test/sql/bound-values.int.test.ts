@@ -126,7 +126,7 @@ test('the types of its values go with a statement that is sent alone', async () 
   client.release()
 })
 
-test('a client that cannot write the protocol itself can still claim and complete', async () => {
+describe.each([false, true])('a client such as that of `pg-native`, pipeline %s', (pipeline) => {
   class Closed extends Pool {
     override connect(callback?: unknown): never {
       const closed = (client: PoolClient | undefined) =>
@@ -136,22 +136,39 @@ test('a client that cannot write the protocol itself can still claim and complet
       ) as never
     }
   }
-  const pool = new Closed({ connectionString: database.url(), max: 2 })
-  pools.push(pool)
-  const store = storeOn(pool)
-  const claim = claimOf()
-  await attemptOf(await store.begin(claim)).complete(kept(`it's`))
-  expect(said(await store.begin(again(claim)))).toBe(`replay 201 it's`)
+
+  // A bug: `pg-native` binds bytes as UTF-8 text, so a stored response was another than was sent.
+  test.each(['transaction', 'lease'] as const)(
+    'stores and replays bytes in %s mode',
+    async (mode) => {
+      const pool = new Closed({ connectionString: database.url(), max: 4, pipeline })
+      pools.push(pool)
+      const store = storeOn(pool, { mode })
+      const body = Buffer.from(Array.from({ length: 512 }, (_, at) => at % 256))
+      for (const completion of [kept(''), refused('')]) {
+        const claim = claimOf({ key: `it's ${randomUUID()}` })
+        const attempt = attemptOf(await store.begin(claim))
+        await attempt.complete({ ...completion, response: { ...completion.response, body } })
+        const replay = await store.begin(again(claim))
+        expect(replay).toMatchObject({ kind: 'replay', response: { body } })
+      }
+    },
+  )
 })
 
 const database = testDatabase()
 const pools: Pool[] = []
 afterAll(() => Promise.all(pools.map((pool) => pool.end())))
 
+/** Shows no connection, and binds bytes in the way of `pg-native`. */
 function hidden(client: PoolClient, name: string | symbol): unknown {
   if (name === 'connection') return undefined
   const value = Reflect.get(client, name)
-  return typeof value === 'function' ? value.bind(client) : value
+  if (name !== 'query') return typeof value === 'function' ? value.bind(client) : value
+  return (config: { values?: unknown[] }, ...rest: unknown[]) => {
+    const values = config.values?.map((each) => (Buffer.isBuffer(each) ? String(each) : each))
+    return value.call(client, { ...config, ...(values && { values }) }, ...rest)
+  }
 }
 
 function record(client: PoolClient, texts: string[]): void {

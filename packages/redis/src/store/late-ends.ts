@@ -19,9 +19,9 @@ export interface LateEnds {
   /** Sends what ends an attempt of the key with this id. */
   insist(id: string, send: () => Promise<unknown>): void
   /**
-   * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
-   * command may take; otherwise `undefined`, which costs a claim nothing. A claim that came before
-   * the end would find the lease over and run the handler again.
+   * If an end of the key is still to be sent, sends it now and waits for the answer; otherwise
+   * `undefined`, which costs a claim nothing. A claim that came before the end would find the lease
+   * over and run the handler again. It waits for one try that hangs already, and for its own.
    */
   tried(id: string): Promise<unknown> | undefined
   /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
@@ -45,7 +45,7 @@ export function lateEnds(commandTimeoutMs: number): LateEnds {
     insist: (id, send) => void insist(id, send, ENDS_SENT_FOR_MS),
     tried(id) {
       const trying = insist.tried(id)
-      return trying && endsWithin(trying, commandTimeoutMs)
+      return trying && endsWithin(trying, 2 * commandTimeoutMs)
     },
     settled: insist.settled,
   }

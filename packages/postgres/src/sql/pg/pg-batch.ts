@@ -22,8 +22,13 @@ export function sentTogether(
 }
 
 /** Whether a client's connection can write a batch. The connection of `pg-native` cannot. */
-export function takesBatches({ pipeline, connection }: PgClient): boolean {
-  return pipeline !== true && typeof (connection as Partial<Connection>)?.parse === 'function'
+export function takesBatches(client: PgClient): boolean {
+  return client.pipeline !== true && writesBytes(client)
+}
+
+/** Whether a client writes the protocol itself. That of `pg-native` has the C library do it. */
+export function writesBytes({ connection }: PgClient): boolean {
+  return typeof (connection as Partial<Connection>)?.parse === 'function'
 }
 
 /** Collects what `send` writes into one write to the socket. */

@@ -1,8 +1,14 @@
 import { hash } from 'node:crypto'
 import { inliner } from '../inlined-values.ts'
-import type { Statement } from '../sql-client.ts'
+import type { SqlValue, Statement } from '../sql-client.ts'
 import { forgetPrepared, forgetWithServer, STATEMENT_PREFIX } from './forgotten-statements.ts'
-import { type BatchStatement, inOneWrite, sentTogether, takesBatches } from './pg-batch.ts'
+import {
+  type BatchStatement,
+  inOneWrite,
+  sentTogether,
+  takesBatches,
+  writesBytes,
+} from './pg-batch.ts'
 import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 
 /**
@@ -38,7 +44,8 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
     const name = nameOf(statement)
     if (name !== undefined) forgetWithServer(client)
     if (name !== undefined && takesBatches(client)) return alone(client, { ...statement, name })
-    return sent(client, { text, values: values as unknown[], types: TEXT, ...(name && { name }) })
+    const bound = writesBytes(client) ? values : values.map(withoutBytes)
+    return sent(client, { text, values: bound as unknown[], types: TEXT, ...(name && { name }) })
   }
 
   return {
@@ -72,6 +79,15 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
 
     forgetPrepared,
   }
+}
+
+/**
+ * `pg-native` decodes bytes as UTF-8 when it binds them: what is no text would be stored as other
+ * bytes, without an error. It gets them in the text form of a bytea.
+ */
+function withoutBytes(value: SqlValue): SqlValue {
+  if (value === null || typeof value !== 'object') return value
+  return `\\x${Buffer.from(value).toString('hex')}`
 }
 
 /**

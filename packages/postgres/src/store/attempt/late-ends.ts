@@ -26,9 +26,9 @@ export interface LateEnds {
   /** Sends this statement, which ends an attempt of the key with this id. */
   insist(id: string, statement: Statement): void
   /**
-   * If an end of the key is still to be sent, sends it now and waits for the answer, as long as a
-   * claim may take; otherwise `undefined`, which costs a claim nothing. A claim that came before
-   * the end would find the lease over and run the handler again.
+   * If an end of the key is still to be sent, sends it now and waits for the answer; otherwise
+   * `undefined`, which costs a claim nothing. A claim that came before the end would find the lease
+   * over and run the handler again. It waits for one try that hangs already, and for its own.
    */
   tried(id: string): Promise<unknown> | undefined
   /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
@@ -69,7 +69,7 @@ export function lateEnds({
     insist: (id, statement) => void insist(id, statement, ENDS_SENT_FOR_MS),
     tried(id) {
       const trying = insist.tried(id)
-      return trying && endsWithin(trying, timeoutMs)
+      return trying && endsWithin(trying, 2 * timeoutMs)
     },
     settled: insist.settled,
   }

@@ -13,13 +13,16 @@ export type LeaseReply = ClaimLeaseJson & { readonly askedAt: number }
 
 /**
  * Sends the claim to the database: one statement, which commits by itself. If the reply is lost,
- * the claim may have won, so it is sent once more; it recognises its own attempt by the token. If
- * that fails too, with whatever error, the claim is given back, because its handler will not run.
+ * the claim may have won, so it is sent once more; it recognises its own attempt by the token.
+ *
+ * `doubted` is called when a reply is lost. From then on the server may carry the claim out at any
+ * time, so it has to be given back unless its handler runs.
  */
 export async function askLease<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
   key: ClaimKey,
+  doubted: () => void,
 ): Promise<LeaseReply> {
   const { acquireTimeoutMs, client, readers, schema, statements } = store
   const statement = statements.claimLease(claim, key.lock)
@@ -28,11 +31,9 @@ export async function askLease<Tx>(
   if (reader === undefined) throw noConnection(acquireTimeoutMs)
   const askedAt = performance.now()
   const until = askedAt + acquireTimeoutMs
-  let isInDoubt = false
   try {
     return { ...(await ask().catch(again)), askedAt }
   } catch (error) {
-    if (isInDoubt) void store.giveBack(claim, key)
     throw storeError(error, schema)
   } finally {
     reader()
@@ -43,7 +44,7 @@ export async function askLease<Tx>(
       const options = { timeoutMs: until - performance.now() }
       return replyOf(await client.query(statement, options).catch(askAtReadCommitted))
     } catch (error) {
-      if (!isBusy(error) && !isNeverSent(error) && !isOutcomeKnown(error)) isInDoubt = true
+      if (!isBusy(error) && !isNeverSent(error) && !isOutcomeKnown(error)) doubted()
       throw error
     }
   }

@@ -7,15 +7,40 @@ import type { LeaseState } from './lease-state.ts'
 import { leasedAttempt } from './leased-attempt.ts'
 
 /**
- * Decides a claim in lease mode. It always asks the database, even if the key runs in this process,
- * because that attempt's lease may have ended and another process may own the key. After waiting it
- * asks again, for as long as the claim has patience.
+ * Decides a claim in lease mode. If a reply was lost and no handler runs in the end, the claim is
+ * given back: the copy whose reply was lost may still be on its way, and would take the key as soon
+ * as it is free.
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
   const late = store.lateEnds.tried(key.id)
   if (late !== undefined) await late
-  if (claim.waitMs <= 0) return decided(store, claim, key, await askLease(store, claim, key))
+  let isInDoubt = false
+  const ask = (): Promise<LeaseReply> =>
+    askLease(store, claim, key, () => {
+      isInDoubt = true
+    })
+  try {
+    const decision = await decide(store, claim, key, ask)
+    if (decision.kind === 'run') isInDoubt = false
+    return decision
+  } finally {
+    if (isInDoubt) void store.giveBack(claim, key)
+  }
+}
+
+/**
+ * Always asks the database, even if the key runs in this process, because that attempt's lease may
+ * have ended and another process may own the key. After waiting it asks again, for as long as the
+ * claim has patience.
+ */
+async function decide<Tx>(
+  store: LeaseState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+  ask: () => Promise<LeaseReply>,
+): Promise<Decision<Tx>> {
+  if (claim.waitMs <= 0) return decided(store, claim, key, await ask())
 
   const patience = patienceOf(claim)
   // Watch before asking: an attempt that ends between the reply and the wait must not be missed.
@@ -23,7 +48,7 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
   try {
     for (;;) {
       watch.reset()
-      const reply = await askLease(store, claim, key)
+      const reply = await ask()
       if (reply.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
         // The caller is gone, so no handler will run, and this claim must not keep the key.
         await store.giveBack(claim, key)

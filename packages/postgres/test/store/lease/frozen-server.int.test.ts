@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim } from '@oncekey/core'
 import { migrate } from '@oncekey/postgres'
 import { type PostgresServer, startPostgres, waitFor } from '@oncekey/test-servers'
@@ -89,8 +91,52 @@ describe('claims that a frozen server carries out when it is back', () => {
   })
 })
 
+// A bug: its second copy was answered `in-progress`, and the first one took the key as soon as the
+// server had it. No handler ran, and under `hold` the key was taken until an operator came.
+test.each([0, 500])('a claim that is carried out after its answer, waitMs %i', async (waitMs) => {
+  const pool = database.pool({ max: 4 })
+  const elsewhere = storeOn(database.pool(), { mode: 'lease' })
+  const claim = claimOf({ whenUnknown: 'hold', leaseMs: 1_000, waitMs })
+  const holder = attemptOf(await elsewhere.begin(again(claim, { leaseMs: 60_000, waitMs: 0 })))
+
+  const [decision, pid] = await Promise.all([
+    storeOn(pool, { mode: 'lease' }).begin(claim),
+    cutOffWhenSent(pool),
+  ])
+  expect(decision.kind).toBe('in-progress')
+  await holder.release()
+  process.kill(pid, 'SIGCONT')
+  const backend = 'select from pg_stat_activity where pid = $1'
+  await waitFor(async () => (await database.query(backend, [pid])).length === 0, {
+    what: 'the first copy to be carried out',
+  })
+  const free = again(claim, { waitMs: 0 })
+  const next = await waitFor(
+    async () => {
+      const each = await elsewhere.begin(free)
+      return each.kind === 'run' && each.attempt
+    },
+    { what: 'the key to be free' },
+  )
+  expect(next.number).toBe(1)
+  await next.release()
+})
+
+/**
+ * Freezes the backend of the next client that is taken, and cuts the client off when it has sent
+ * its statement. Resolves to the backend's pid.
+ */
+async function cutOffWhenSent(pool: Pool): Promise<number> {
+  const [{ connection, processID: pid }] = await once(pool, 'acquire')
+  process.kill(pid, 'SIGSTOP')
+  await sleep(100)
+  connection.stream.destroy()
+  return pid
+}
+
+const database = testDatabase()
+
 describe('a claim that was given back', () => {
-  const database = testDatabase()
   const store = () => storeOn(database.pool({ max: 4 }), { mode: 'lease' })
   const LOCK = '7'
   const ask = `select oncekey.claim_lease_5(${LOCK}, $1, $2, $3, '["json1:abc"]', $4, 60000, $5)

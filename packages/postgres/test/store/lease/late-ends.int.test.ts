@@ -166,6 +166,39 @@ describe.each(wires)('the end of an attempt of lease mode, $wire', ({ pipeline, 
       await proxy.stop()
     })
 
+    // The end before it gets no answer, so the round stops there and this one is not tried. A claim
+    // that took that for a try would find the lease over and run the handler again.
+    test('is sent before the next claim of its key also if another end hangs', async () => {
+      const { attempt, claim, pool, proxy, store } = await cutOff()
+      const other = claimOf({ whenUnknown: 'hold' })
+      await proxy.accept()
+      const hanging = attemptOf(await store.begin(other))
+      proxy.refuse()
+      proxy.cut()
+      for (const each of [hanging, attempt]) {
+        await expect(each.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
+      }
+      await database.query("update oncekey.attempts set until = now() - interval '1 s'")
+      const locker = await database.pool().connect()
+      await locker.query('begin')
+      await locker.query('select from oncekey.attempts where key = $1 for update', [other.key])
+      await proxy.accept()
+      const waiting = `select from pg_stat_activity
+        where wait_event_type = 'Lock' and query ~ 'complete_attempt_5'`
+      await waitFor(async () => (await database.query(waiting)).length > 0, {
+        what: 'the first end to hang',
+      })
+      const retry = again(claim, { whenUnknown: 'retake' })
+      expect(said(await store.begin(retry))).toBe('replay 201 done')
+      await locker.query('rollback')
+      locker.release()
+      await waitFor(async () => said(await store.begin(again(other))) === 'replay 201 done', {
+        what: 'the end that hung',
+      })
+      await pool.end()
+      await proxy.stop()
+    })
+
     // A bug: drain() did not wait for it, and the end of the pool lost it.
     test.each(Object.entries(ends))('is waited for by drain(): %s', async (_, [end, truth]) => {
       const { attempt, claim, pool, proxy, store } = await cutOff()
