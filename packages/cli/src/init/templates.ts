@@ -77,8 +77,9 @@ ${STORE_CODE[store]}
 /** A request with an Idempotency-Key takes effect once: ${use}. */
 export const once = ${made}({
   store,
-  // Whose key it is: two clients may choose the same one. Better than who sent the credentials is the
-  // account, once your authentication knows it: (${argument}) => ${accountOf(framework, argument)}
+  // Whose key it is: two clients may choose the same one. This takes the credentials; take the
+  // account instead, once your authentication knows it: (${argument}) => ${accountOf(framework,
+  // argument)}
   scope: (${argument}) => clientOf(${header}),
 })
 

@@ -122,7 +122,7 @@ function dispositionFor<Tx>(
   { wish, options, question }: Running<Tx>,
   response: PlainResponse,
 ): Disposition | Promise<Disposition> {
-  if (wish !== undefined) return wish
+  if (wish !== undefined) return wish === 'keep' ? 'commit' : 'retry'
   const byStatus = () => dispositionOf(response, options.disposition)
   const { dispositionOf: ofApp, handlerTimeoutMs } = options
   if (ofApp === undefined) return byStatus()

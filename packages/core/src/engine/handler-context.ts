@@ -66,8 +66,8 @@ export interface Handling<Tx> {
   readonly events: OutboxEvent[]
   /** True until the response has ended. */
   open: boolean
-  /** The disposition that the handler chose with `keep()` or `release()`. */
-  wish: 'commit' | 'retry' | undefined
+  /** What the handler asked for with `keep()` or `release()`. */
+  wish: 'keep' | 'release' | undefined
   aborted: OncekeyError | undefined
   /**
    * Set when no connection was free for the transaction. That is no fault of the handler, so the
@@ -138,12 +138,12 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
 
   function keep(): void {
     assertOpen('keep')
-    handling.wish = 'commit'
+    handling.wish = 'keep'
   }
 
   function release(): void {
     assertOpen('release')
-    handling.wish = 'retry'
+    handling.wish = 'release'
   }
 
   function childKey(label: string): string {

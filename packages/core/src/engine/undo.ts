@@ -18,7 +18,7 @@ export async function undo<Tx>(
 ): Promise<RunOutcome> {
   const { attempt } = running
   const busy = status === undefined || status >= 500 ? running.busy : undefined
-  const release = running.wish === 'retry' || busy !== undefined
+  const release = running.wish === 'release' || busy !== undefined
   let outcome: 'undone' | 'failed' = 'undone'
   running.lease?.stop()
   try {

@@ -37,8 +37,9 @@ function isUnderWay({ phase, collection }: Exchange): boolean {
 }
 
 /**
- * Holds the response back from here on. Headers set outside the handler are those of Fastify and
- * Node together; headers already set on the raw response are the handler's.
+ * Holds the response back from here on. To tell the handler's headers from those set outside, it
+ * starts with the latter, of Fastify and of Node, and then sets what is on the raw response
+ * already: those are the handler's.
  */
 export function holdRaw(exchange: Exchange, reply: FastifyReply): void {
   const raw = reply.raw as WatchedResponse

@@ -46,8 +46,9 @@ export function capture(
 }
 
 /**
- * `callNotFound()` continues with the hooks of the app's 404 handler, which do not include the
- * route's own. For all other requests this hook does nothing.
+ * Captures the response of a covered request whose handler calls `reply.callNotFound()`. Fastify
+ * then runs the hooks of the app's 404 handler, this one among them, and not those of the route.
+ * For any other request this hook does nothing.
  */
 export function captureNotFound(
   request: FastifyRequest,

@@ -82,9 +82,9 @@ function takenUp<Tx>({ consumer, underWay }: RunnerState<Tx>): number {
 }
 
 /**
- * How many deliveries of one ordering key are claimed together. After a crash it is one: of several
- * that are claimed together only the first one's start is counted, so it would not show which of
- * them killed the process.
+ * How many deliveries of one ordering key are claimed together. After a crash only one is: of
+ * several, the log counts the start of the first alone, and could not tell which of them kills the
+ * process.
  */
 function mostOfOneKey(held: readonly Slot[]): number {
   for (const slot of held) slot.careful &&= slot.held.size > 0

@@ -27,9 +27,10 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
   const { concurrency, poolSize } = driver
   let abandoned = 0
   const setRight = setSessionsRight(driver)
-  // A pool skips the connection of a failed transaction until that transaction is over, and hands
-  // it out next afterwards. So its sessions are repaired then. A single session is repaired at
-  // once, before the next request gets it.
+  // A session that an earlier user left read-only, or with another setting, is set right. In a pool
+  // this waits until the failed transaction is over: until then the pool would lend another
+  // connection, and afterwards it lends this one next. A single session is set right at once,
+  // before the next request gets it.
   const seen = (error: unknown, over?: Promise<void>): unknown => {
     if (isReadOnlyServer(error) || isSetInSession(error)) {
       if (over === undefined || concurrency === 'one') setRight()
@@ -196,8 +197,8 @@ async function begun<Tx extends object, Row>(
 
   async function together<Last>(last: Statement<Last>): Promise<Last[]> {
     const sending = ask(last)
-    // One turn of the event loop later, COMMIT has been sent, however many promises the driver
-    // passes it through.
+    // By the next turn of the event loop the driver has sent `last`, however many promises it
+    // passes it through, so COMMIT is sent right behind it.
     const ending = setImmediate().then(() => ended())
     const [sent, end] = await Promise.allSettled([sending, ending])
     if (sent.status === 'rejected') throw sent.reason

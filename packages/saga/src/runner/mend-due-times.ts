@@ -3,8 +3,8 @@ import type { RunnerState } from '../state/runner-state.ts'
 const mendedAt = new WeakMap<object, number>()
 
 /**
- * Once a minute, repairs runs after the database's clock was put back: a run is made due if its
- * lease or wait ends further ahead than it was set for.
+ * Once a minute, repairs runs after the database's clock was put back. A lease or a wait then seems
+ * to end later than its whole length from now, which cannot be; such a run is made due.
  */
 export async function mendDueTimes<Tx>(runner: RunnerState<Tx>): Promise<void> {
   const now = performance.now()

@@ -13,7 +13,7 @@ export interface SequelizeDatabase<Tx> {
 
 /**
  * Sequelize 6 on Postgres as a client for {@link postgresStore}: a handler's `transaction()` is a
- * `Transaction`. Sequelize runs in it what gets it as the option `transaction`.
+ * `Transaction`. Pass it to each call of Sequelize as the option `transaction`.
  *
  * @example
  * ```ts
