@@ -78,8 +78,7 @@ ${STORE_CODE[store]}
 export const once = ${made}({
   store,
   // Whose key it is: two clients may choose the same one. This takes the credentials; take the
-  // account instead, once your authentication knows it: (${argument}) => ${accountOf(framework,
-  // argument)}
+  // account instead, once your authentication knows it: (${argument}) => ${accountOf(framework, argument)}
   scope: (${argument}) => clientOf(${header}),
 })
 
