@@ -26,10 +26,12 @@ const renderForSearch: DefaultTheme.LocalSearchOptions['_render'] = (source, env
 }
 
 /**
- * What one does comes before why it is so. Sent to the browser as text, so it uses nothing from
- * outside of itself.
+ * What one does comes before why it is so, and before how the code does it: decisions and the pages
+ * for contributors have most words of a question, and no answer for a user. Sent to the browser as
+ * text, so it uses nothing from outside of itself.
  */
-const decisionsLast = (address: string): number => (address.includes('/decisions/') ? 0.2 : 1)
+const decisionsLast = (address: string): number =>
+  /\/decisions\/|\/architecture|\/contributing/.test(address) ? 0.2 : 1
 
 // Pages stay where the repository has them; `places.ts` says where each is on the site.
 export default defineConfig({
