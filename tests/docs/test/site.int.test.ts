@@ -131,7 +131,7 @@ test.each([
   ['PgBouncer', /^\/stores#pgbouncer/],
   ['deadlock 40P01', /^\/stores/],
   ['GDPR', /^\/(questions|operating)/],
-  ['multer', /^\/(http|packages\/express)/],
+  ['multer', /^\/(http|packages\/(express|nestjs))/],
   ['delay an event', /^\/(questions|outbox)/],
 ])('the search finds the page that answers: %s', async (asked, answer) => {
   const page = await browser.newPage()
