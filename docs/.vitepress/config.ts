@@ -26,10 +26,15 @@ const renderForSearch: DefaultTheme.LocalSearchOptions['_render'] = (source, env
 }
 
 /**
- * What one does comes before why it is so. Sent to the browser as text, so it uses nothing from
- * outside of itself.
+ * What one does comes before why it is so, and before how the code does it: decisions and the pages
+ * for contributors have most words of a question, and no answer for a user. The generated tables
+ * repeat these words too, beside a name that a user has to know already. Sent to the browser as
+ * text, so it uses nothing from outside of itself.
  */
-const decisionsLast = (address: string): number => (address.includes('/decisions/') ? 0.2 : 1)
+const weightOf = (address: string): number => {
+  if (/\/decisions\/|\/architecture|\/contributing/.test(address)) return 0.2
+  return address.includes('/reference/') ? 0.5 : 1
+}
 
 // Pages stay where the repository has them; `places.ts` says where each is on the site.
 export default defineConfig({
@@ -67,7 +72,7 @@ export default defineConfig({
       provider: 'local',
       options: {
         _render: renderForSearch,
-        miniSearch: { searchOptions: { boostDocument: decisionsLast } },
+        miniSearch: { searchOptions: { boostDocument: weightOf } },
       },
     },
     externalLinkIcon: false,

@@ -3,8 +3,8 @@ import { posix } from 'node:path'
 /** The folders and files of the repository that are not pages of the site. */
 export const notPages: string[] = [
   'README.md',
-  '{benchmarks,monitoring,tests,tools}/**',
-  'packages/*/{src,test,bin}/**',
+  '{benchmarks,tests,tools}/**',
+  'packages/*/{src,test,bin,monitoring}/**',
   'examples/*/**',
   '.*/**',
 ]
@@ -27,8 +27,22 @@ export function placeOf(path: string): string {
 export function linkOnSite(page: string, href: string): string | undefined {
   if (/^([a-z]+:|#|\/)/.test(href)) return href
   const [path = '', anchor] = href.split('#')
-  const target = posix.normalize(posix.join(posix.dirname(page), path))
+  const target = pathInRepository(page, path)
   const file = target.endsWith('/') ? `${target}README.md` : target
   if (!file.endsWith('.md')) return undefined
   return `/${placeOf(file)}${anchor === undefined ? '' : `#${anchor}`}`
+}
+
+/** Where a link of a page leads in the repository. */
+export function pathInRepository(page: string, href: string): string {
+  return posix.normalize(posix.join(posix.dirname(page), href.split('#')[0] ?? ''))
+}
+
+/**
+ * What is shown in place of a link to a file that is no page: its text, and behind it the path in
+ * the repository, unless the text is the path.
+ */
+export function pathBeside(page: string, href: string, text: string): string | undefined {
+  const path = pathInRepository(page, href)
+  return text.replaceAll('`', '') === path ? undefined : path
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { SiteConfig } from 'vitepress'
-import { linkOnSite, placeOf } from './places.ts'
+import { linkOnSite, pathBeside, placeOf } from './places.ts'
 
 /**
  * Writes each page's Markdown beside it (`/http.md` beside `/http`), and `llms.txt`, a list of them
@@ -46,9 +46,12 @@ export function writePlainPages({ srcDir, outDir, pages, site }: SiteConfig): vo
   writeFileSync(join(outDir, 'llms.txt'), text.join('\n'))
 }
 
-function withLinksOfSite(page: string, text: string): string {
+/** Its text where each link leads where it leads on the site. */
+export function withLinksOfSite(page: string, text: string): string {
   return text.replace(/(?<!!)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, label, href) => {
     const link = linkOnSite(page, href)
-    return link === undefined ? label : link === href ? whole : `[${label}](${link})`
+    if (link !== undefined) return link === href ? whole : `[${label}](${link})`
+    const path = pathBeside(page, href, label)
+    return path === undefined ? label : `${label} (\`${path}\`)`
   })
 }

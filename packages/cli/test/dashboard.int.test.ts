@@ -160,7 +160,11 @@ test('a saga is shown and settled through it', async () => {
 test('consumers, events and redrives are shown through it, and acted on', async () => {
   const { items } = JSON.parse((await through(['consumers', 'list', '--json'])).stdout)
   expect(items).toMatchObject([{ name: 'email', lag: { events: 0 }, relays: [] }])
+  // The list did not say it, although the page of OncekeyConsumerBehind sends its reader there.
+  const listed = async () => (await through(['consumers', 'list'])).stdout
+  expect(await listed()).not.toContain('paused')
   expect((await through(['consumers', 'pause', 'email', ...act])).stdout).toContain('is paused')
+  expect(await listed()).toMatch(/^email .* ago, paused/m)
   expect((await through(['consumers', 'pause', 'email', ...act])).code).toBe(1)
   expect((await through(['consumers', 'resume', 'email', ...act])).stdout).toContain('is running')
   expect((await through(['consumers', 'pause', 'nobody', ...act])).code).toBe(1)
@@ -232,7 +236,11 @@ test('redrives and pauses are on record, and their acts in the audit', async () 
   expect((await run(['redrives', 'show', String(id)])).stdout).toMatch(/state +running/)
   expect((await run(['redrives', 'cancel', String(id), ...act])).code).toBe(0)
   expect((await run(['redrives', 'cancel', String(id), ...act])).code).toBe(1)
+  // The list did not say it, although the page of OncekeyConsumerBehind sends its reader there.
+  const listed = async () => (await run(['consumers', 'list'])).stdout
+  expect(await listed()).not.toContain('paused')
   expect((await run(['consumers', 'pause', 'email', ...act])).stdout).toContain('is paused')
+  expect(await listed()).toMatch(/^email .* ago, paused/m)
   expect((await run(['consumers', 'pause', 'email', ...act])).code).toBe(1)
   expect((await run(['consumers', 'resume', 'email', ...act])).stdout).toContain('is running')
   expect((await run(['consumers', 'pause', 'nobody', ...act])).code).toBe(1)

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { PassThrough, type Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -122,12 +123,12 @@ describe('parsers work as without the plugin', () => {
 })
 
 describe('multipart', () => {
-  const form = async (value: string) => {
+  const form = async (value: string, contents = 'contents') => {
     const request = new Request('http://x', {
       method: 'POST',
       body: Object.entries({ item: value }).reduce((data, [name, part]) => {
         data.append(name, part)
-        data.append('file', new Blob(['contents']), 'file.txt')
+        data.append('file', new Blob([contents]), 'file.txt')
         return data
       }, new FormData()),
     })
@@ -171,6 +172,38 @@ describe('multipart', () => {
     expect(await statusOf(app, await form('kettle'))).toBe(200)
     expect(await statusOf(app, await form('kettle'))).toBe(200)
     expect(await statusOf(app, await form('pan'))).toBe(422)
+  })
+
+  test('is refused where the fingerprint looks for fields that nobody has parsed', async () => {
+    // Two uploads were the same request: without attachFieldsToBody the body is undefined.
+    const { app, store } = await coveredApp({
+      fingerprint: ({ body }) => ({ item: (body as { item?: unknown } | undefined)?.item }),
+    })
+    await app.register(multipart)
+    app.post('/x', async () => 'ok')
+    const got = await post(app, '/x', { key: 'k', ...(await form('kettle')) })
+    expect(JSON.parse(got.body)).toMatchObject({
+      code: 'body-unseen',
+      message: expect.stringContaining('attachFieldsToBody'),
+    })
+    expect(store.data.size).toBe(0)
+  })
+
+  test('tells uploads apart by their files, which attachFieldsToBody has read', async () => {
+    type Form = { readonly item: { value: string }; readonly file: { toBuffer(): Promise<Buffer> } }
+    const { app } = await coveredApp({
+      fingerprint: async ({ body }) => {
+        const { item, file } = body as Form
+        return { item: item.value, file: hash('sha256', await file.toBuffer()) }
+      },
+    })
+    await app.register(multipart, { attachFieldsToBody: true })
+    app.post('/x', async (request) => (await (request.body as Form).file.toBuffer()).toString())
+    const first = await post(app, '/x', { key: 'k', ...(await form('kettle', 'one')) })
+    expect(first).toMatchObject({ status: 200, body: 'one' })
+    const again = await post(app, '/x', { key: 'k', ...(await form('kettle', 'one')) })
+    expect(again).toMatchObject({ status: 200, body: 'one', replayed: true })
+    expect(await statusOf(app, await form('kettle', 'two'))).toBe(422)
   })
 })
 

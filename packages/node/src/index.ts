@@ -8,7 +8,7 @@ export {
   type IdempotencyOptions,
   idempotency,
 } from './middleware/middleware.ts'
-export { type BodyReading, keepRawBody } from './request/body.ts'
+export { type BodyReading, isUnread, keepRawBody } from './request/body.ts'
 export { arrivedOf, refuseCutOff } from './request/cut-off.ts'
 export type { NodeRequest } from './request/node-request.ts'
 export { hasBody } from './request/peek.ts'

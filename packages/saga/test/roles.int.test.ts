@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createSagaRunner, saga } from '@oncekey/saga'
+import { createSagaRunner, saga, sagaOperator } from '@oncekey/saga'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
@@ -41,6 +41,20 @@ function urlOf(role: string): string {
   url.password = 'secret'
   return url.href
 }
+
+test('a role with the grants for metrics in docs/grants.md counts the runs that need a person', async () => {
+  const metrics = `metrics_${suffix}`
+  const { readFile } = await import('node:fs/promises')
+  const page = await readFile(new URL('../../../docs/grants.md', import.meta.url), 'utf8')
+  const sql = /^grant select on oncekey\.saga_runs to metrics;$/m.exec(page)?.[0] ?? ''
+  await database.query(`create role ${metrics} login password 'secret'`)
+  await database.query(sql.replace('metrics;', `${metrics};`))
+  const { deadLetters } = sagaOperator({
+    client: database.pool({ connectionString: urlOf(metrics) }),
+  })
+  expect((await deadLetters.stats()).depth).toBe(0)
+  await database.query(`drop owned by ${metrics}; drop role ${metrics}`)
+})
 
 describe('a runner with exactly the grants of docs/grants.md', () => {
   test('runs steps that switch to their tenant’s role, emit events, fail and are undone', async () => {

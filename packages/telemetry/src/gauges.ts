@@ -12,7 +12,7 @@ export interface GaugeSources {
   readonly deadLetters?: readonly Pick<DeadLetterSource, 'name' | 'stats'>[]
   /** A log, and the consumers whose lag is reported. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
-  /** `store.keys`: how many keys are `unknown` and wait for an operator. */
+  /** `store.keys`: how many keys are `unknown`. With `hold` they wait for an operator. */
   readonly keys?: Pick<Keys, 'list'>
 }
 
@@ -104,7 +104,7 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
   if (keys !== undefined) {
     questions.push({
       name: 'oncekey_keys_unknown',
-      help: 'Keys whose outcome is unknown and that wait for an operator; counted up to 1,000.',
+      help: 'Keys whose outcome is unknown, whatever whenUnknown is; counted up to 1,000.',
       labels: [],
       async ask() {
         const page = await unknown()

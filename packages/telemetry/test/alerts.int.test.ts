@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { prometheus } from '../src/prometheus.ts'
 import { type Shop, startShop } from './shop.ts'
 
-const monitoring = fileURLToPath(new URL('../../../monitoring', import.meta.url))
+const monitoring = fileURLToPath(new URL('../monitoring', import.meta.url))
 const rules = readFileSync(`${monitoring}/alerts.yml`, 'utf8')
 const docs = fileURLToPath(new URL('../../../docs', import.meta.url))
 

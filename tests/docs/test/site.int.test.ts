@@ -123,9 +123,15 @@ test.each([
   ['store-too-new', /store-too-new/],
   // Decisions have these words more often than the page that says how to do it.
   ['emit orderingKey', /^\/outbox/],
+  // And the page for contributors, which says how the code does it.
+  ['write an adapter', /^\/(adapters|packages\/)/],
+  ['retry schedule webhooks', /^\/(webhooks|packages\/webhooks)/],
+  ['setnx', /^\/comparison/],
+  ['events do not arrive', /^\/questions/],
+  ['PgBouncer', /^\/stores#pgbouncer/],
   ['deadlock 40P01', /^\/stores/],
   ['GDPR', /^\/(questions|operating)/],
-  ['multer', /^\/(http|packages\/express)/],
+  ['multer', /^\/(http|packages\/(express|nestjs))/],
   ['delay an event', /^\/(questions|outbox)/],
 ])('the search finds the page that answers: %s', async (asked, answer) => {
   const page = await browser.newPage()

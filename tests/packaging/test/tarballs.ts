@@ -44,11 +44,12 @@ function testTarball(
     expect(scripts).toBeUndefined()
   })
 
-  test('holds the build, its source, a README and the licence, and nothing else', () => {
+  test('holds the build, its source, a README, the licence, rules for alerts, and nothing else', () => {
     expect(files()).toEqual(
       expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'src/index.ts']),
     )
-    const known = /^((dist|src)\/.*|LICENSE|README\.md|package\.json)$/
+    const known =
+      /^((dist|src)\/.*|monitoring\/(alerts\.yml|grafana\.json)|LICENSE|README\.md|package\.json)$/
     const programs = Object.values(bin ?? {})
     const test = /(^|\/)test\/|\.(test|test-d)\./
     expect(files().filter((file) => !known.test(file) || test.test(file))).toEqual(programs)

@@ -62,14 +62,14 @@ async function listConsumers(call: Call): Promise<ExitCode> {
     }
     page.table(
       ['consumer', 'behind', 'oldest', 'relays', 'slots', 'dead', 'seen', 'types'],
-      items.map(({ name, lag, relays, heldSlots, dead, seenAt, types, abandonedAt }) => [
+      items.map(({ name, lag, relays, heldSlots, dead, seenAt, types, abandonedAt, pause }) => [
         name,
         lag.events >= 10_000 ? '10000+' : lag.events,
         shownDuration(lag.oldestMs),
         relays.length,
         `${heldSlots}/64`,
         dead,
-        `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt === null ? '' : ', given up'}`,
+        `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt === null ? '' : ', given up'}${pause === null ? '' : ', paused'}`,
         types ?? ['*'],
       ]),
     )

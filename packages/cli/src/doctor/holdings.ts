@@ -22,8 +22,8 @@ export async function unknownKeysResult({ call }: Asked): Promise<CheckResult> {
             {
               level: 'warning',
               what: `${keysHave} an outcome that is unknown; the first was claimed ${shownDuration(Date.now() - (oldest.attempt?.claimedAt.getTime() ?? 0))} ago.`,
-              why: 'A process died or took too long while it was at work, and retries are answered 409 outcome-unknown until somebody decides.',
-              todo: 'See oncekey keys list --state unknown, and use keys release or keys answer; or give the store `whenUnknown`.',
+              why: 'An attempt ended without an outcome on record: its process died, took too long or failed. Where `whenUnknown` is hold, retries are answered 409 outcome-unknown until somebody decides; where it is retake, the default, the next retry runs.',
+              todo: 'See oncekey keys list --state unknown. Where they are held, use keys release or keys answer, or give idempotency() a `whenUnknown` that finds out what happened.',
             },
           ],
   }

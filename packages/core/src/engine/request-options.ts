@@ -1,7 +1,7 @@
-import { OptionsError } from '../errors/errors.ts'
 import { callOption, returnedWrongly } from '../options/call-option.ts'
 import { isPromise } from '../options/check-option.ts'
 import { signedBytes } from '../request/authenticate.ts'
+import { chosenBody } from '../request/chosen-body.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import type { FingerprintInput, RequestBody } from '../request/fingerprint.ts'
 import { checkedKey, type KeyReading, readKey } from '../request/key.ts'
@@ -116,7 +116,7 @@ export function countedInput(
 ): FingerprintInput | Promise<FingerprintInput> {
   if (compares === 'key') return KEY_ALONE
   if (url === undefined && input.body.kind !== 'chosen') return input
-  const body = chosenBody(handlerTimeoutMs, input)
+  const body = chosenBody(handlerTimeoutMs, input.body)
   // Called one after the other, because otherwise one could reject while only the other is awaited.
   const withBody = (body: FingerprintInput['body']) => {
     if (url === undefined) return { ...input, body }
@@ -128,46 +128,9 @@ export function countedInput(
   return isPromise(body) ? body.then(withBody) : withBody(body)
 }
 
-function chosenBody(
-  limitMs: number,
-  { body }: FingerprintInput,
-): FingerprintInput['body'] | Promise<FingerprintInput['body']> {
-  if (body.kind !== 'chosen') return body
-  return callOption(
-    'fingerprint',
-    limitMs,
-    () => body.value,
-    (value) => {
-      if (isData(value, 0)) return { kind: 'chosen', value } as const
-      throw new OptionsError(
-        'fingerprint() must return what tells one request from another, as JSON or bytes. It returned undefined, or a value that contains a function, a symbol, NaN or Infinity, which would make different requests look the same.',
-      )
-    },
-  )
-}
-
 function checkUrl(returned: unknown): string {
   if (typeof returned === 'string') return returned
   throw returnedWrongly('url', returned, 'what counts of the URL, as a string')
-}
-
-/** Circular and opaque objects pass here, because the fingerprint itself refuses them. */
-function isData(value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case 'undefined':
-      return depth > 0
-    case 'number':
-      return Number.isFinite(value)
-    case 'function':
-    case 'symbol':
-      return false
-    case 'object':
-      if (value === null || value instanceof Uint8Array || depth > 32) return true
-      for (const member of Object.values(value)) if (!isData(member, depth + 1)) return false
-      return true
-    default:
-      return true
-  }
 }
 
 /** The keys to seal responses with, from the option or from the function that provides them. */

@@ -13,7 +13,12 @@ export type RequestBody =
   /** The value from a body parser, before anything validates or changes it. */
   | { readonly kind: 'parsed'; readonly value: unknown }
   /** The return value of the app's `fingerprint` function, in place of the body. */
-  | { readonly kind: 'chosen'; readonly value: unknown }
+  | {
+      readonly kind: 'chosen'
+      readonly value: unknown
+      /** Whether nobody has read the body that came. Missing where the function reads it itself. */
+      readonly isUnread?: () => boolean | Promise<boolean>
+    }
   /** The request has a body that the adapter cannot see. The hint says how to change that. */
   | { readonly kind: 'unseen'; readonly hint: string }
 

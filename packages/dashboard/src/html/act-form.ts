@@ -22,8 +22,8 @@ ${more}
 }
 
 /**
- * A hidden field that names what the form starts: a second click, or a reload after a lost reply,
- * sends the same name and starts nothing.
+ * A hidden field with a name for the redrive or replay that the form starts. A second click, or a
+ * reload after a lost reply, sends the same name, and one that exists is not started again.
  */
 export function nameOfStart(): { readonly requestId: string } {
   return { requestId: randomUUID() }

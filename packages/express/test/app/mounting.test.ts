@@ -1,6 +1,6 @@
 import { memoryStore } from '@oncekey/core'
 import { idempotency } from '@oncekey/express'
-import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 import { describe, expect, test } from 'vitest'
 import { header, post } from '../support/connection.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
@@ -29,6 +29,27 @@ for (const [version, express] of expressVersions) {
     expect(String(again.body)).toBe('{"runs":1}')
     expect(header(again, 'x-idempotency-replayed')).toBe('true')
   }
+
+  test(`${version}: a request is left out by a key function, and its handler still has a context`, async () => {
+    const covered = once({
+      required: false,
+      key: (req: Request) =>
+        req.get('x-import') === 'yes' ? undefined : req.get('idempotency-key'),
+    })
+    let runs = 0
+    const app = quietApp(express)
+    app.post('/orders', express.json(), covered, async (req, res) => {
+      await covered.of(req).transaction()
+      runs += 1
+      res.json({ runs })
+    })
+    const port = await served(app)
+    await post(port, '/orders', key)
+    expect(String((await post(port, '/orders', key)).body)).toBe('{"runs":1}')
+    const left = await post(port, '/orders', { ...key, 'X-Import': 'yes' })
+    expect(String(left.body)).toBe('{"runs":2}')
+    expect(header(left, 'x-idempotency-replayed')).toBeUndefined()
+  })
 
   describe(`${version}: mounted`, () => {
     test('on the app', async () => {

@@ -231,6 +231,29 @@ for (const [version, express] of expressVersions) {
       expect(await send(said, type('c'), multipart('c', 2))).toBe('key-reused')
     })
 
+    test('are refused where a custom fingerprint looks for a form that nobody has parsed', async () => {
+      // Two uploads were the same request: `req.body` was undefined or empty for both.
+      const type = (boundary: string) => `multipart/form-data; boundary=${boundary}`
+      for (const fingerprint of [
+        (req: Request) => ({ account: 7, fields: req.body }),
+        async (req: Request) => ({ title: req.body?.title }),
+        (req: Request) => [req.body ?? {}],
+      ]) {
+        const port = await serve([express.json()], { fingerprint })
+        const upload = multipart('a', 1)
+        expect(await ask(port, type('a'), upload)).toEqual({
+          code: 'body-unseen',
+          message: expect.stringContaining('multer'),
+        })
+      }
+      const said = await serve([], {
+        fingerprint: (req) => ({ digest: req.get('x-digest') ?? null }),
+      })
+      expect(await send(said, type('a'), multipart('a', 1))).toBe(200)
+      const noBody = await serve([], { fingerprint: (req) => ({ fields: req.body }) })
+      expect((await post(noBody, '/', { 'Idempotency-Key': 'k' }, '')).status).toBe(200)
+    })
+
     test('do not matter without a key', async () => {
       const port = await serve([], { required: false })
       expect((await post(port, '/')).status).toBe(200)

@@ -5,10 +5,10 @@ import type { FastifyReply } from 'fastify'
 export type StreamMethod = (typeof METHODS)[number]
 
 /**
- * Watches the stream of an HTTP/2 reply. Each call of a stream method first calls `seen`. Depending
- * on its result, the stream carries the call out, or the method that has replaced the stream's by
- * then does, or the call is ignored. Returns a function that ends the watch; `undefined` where
- * there is no stream.
+ * Watches the stream of an HTTP/2 reply. Each call of a stream method first calls `seen`, whose
+ * result says what becomes of the call: `as it is` passes it to the stream; `again` makes the call
+ * anew, because `seen` may have replaced the method; `ignored` drops it. Returns a function that
+ * ends the watch; `undefined` where there is no stream.
  */
 export function watchStream(
   { request, raw }: FastifyReply,

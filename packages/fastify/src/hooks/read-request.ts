@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/core'
-import { arrivedOf } from '@oncekey/node'
+import { arrivedOf, isUnread } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptBody } from '../request/kept-body.ts'
@@ -30,13 +30,21 @@ export function readRequest(
       const parts = exchange.chosenBy?.(raw)
       const withBody = (body: RequestBody) => ({ method, target, contentType, parts, body })
       if (fingerprint !== undefined) {
-        return withBody({ kind: 'chosen', value: fingerprint(request) })
+        const value = fingerprint(request)
+        return withBody({ kind: 'chosen', value, isUnread: () => nobodyRead(exchange, reply) })
       }
       const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
       return body instanceof Promise ? body.then(withBody) : withBody(body)
     },
     rawBody: () => bodyOf(raw, reply.raw, exchange.body as KeptBody),
   }
+}
+
+/** Whether there is a body of which nobody has read anything. */
+async function nobodyRead({ body: kept }: Exchange, reply: FastifyReply): Promise<boolean> {
+  const { raw } = reply.request
+  if (kept === undefined) return isUnread(raw, reply.raw)
+  return kept.size === 0 && (await bodyOf(raw, reply.raw, kept)).kind === 'unseen'
 }
 
 /** Uses the raw request's headers, because a schema may have changed Fastify's. */

@@ -46,6 +46,11 @@ export function bodyOf(
   return isThere === true ? unseen() : isThere.then((isThere) => (isThere ? unseen() : NONE))
 }
 
+/** Whether a request has a body of which nobody has read anything. */
+export function isUnread(req: NodeRequest, res: ServerResponse): boolean | Promise<boolean> {
+  return !req.readableDidRead && !req.readableEncoding && hasBody(req, res)
+}
+
 const NONE: RequestBody = { kind: 'none' }
 
 /** Returns the bytes of a body: those that were kept, or else reads them and puts them back. */

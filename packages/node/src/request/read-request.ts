@@ -8,7 +8,7 @@ import {
   withoutIds,
 } from '@oncekey/core'
 import { isGone } from '../internals/internals.ts'
-import { type BodyReading, bodyOf, bytesOfBody } from './body.ts'
+import { type BodyReading, bodyOf, bytesOfBody, isUnread } from './body.ts'
 import { arrivedOf, refuseCutOff } from './cut-off.ts'
 import type { NodeRequest } from './node-request.ts'
 
@@ -57,7 +57,8 @@ export function readRequest<Req extends NodeRequest>(
       }
       if (options.fingerprint !== undefined) {
         const bytes = () => bytesOfBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
-        return of({ kind: 'chosen', value: options.fingerprint(req, bytes) })
+        const value = options.fingerprint(req, bytes)
+        return of({ kind: 'chosen', value, isUnread: () => isUnread(req, res) })
       }
       const body = bodyOf(req, res, options.body)
       return body instanceof Promise ? body.then(of) : of(body)

@@ -18,8 +18,8 @@ export interface DrizzleDatabase<Tx> {
  * transaction with the schema, casing and logger of `db`.
  *
  * For `drizzle-orm/node-postgres` on a Pool, `drizzle-orm/postgres-js` and `drizzle-orm/pglite`.
- * Drizzle's transaction runs on the one of the driver's bridge, so what that bridge documents
- * applies here too.
+ * Drizzle's transaction runs in a transaction that the bridge of its driver opens, so what that
+ * bridge documents applies here too.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { append, eraseScope, migrate, purge } from '@oncekey/postgres'
+import { append, eraseScope, inbox, migrate, postgresLog, purge } from '@oncekey/postgres'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -8,7 +8,7 @@ import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../data
 import { storeOn } from '../database/test-database.ts'
 
 const suffix = randomUUID().slice(0, 8)
-const roles = ['oncekey_owner', 'app', 'purger', 'operator', 'eraser'] as const
+const roles = ['oncekey_owner', 'app', 'purger', 'operator', 'eraser', 'metrics', 'taker'] as const
 const pools: Pool[] = []
 let database: Database
 let root: Pool
@@ -132,6 +132,27 @@ test('a role with the documented grants for operators can read keys, act on them
   for (const sql of ['update oncekey.records set status = 1', 'delete from oncekey.operations']) {
     await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
   }
+})
+
+test('a role with the documented grants for metrics can ask what the gauges ask', async () => {
+  // The page of OncekeyScrapeFailed sent its reader to grants that the page did not have.
+  const [own = ''] = await grantsOf('Metrics')
+  await root.query(own)
+  const pool = poolOf('metrics')
+  const log = postgresLog({ client: pool })
+  expect(await storeOn(pool).keys.list({ state: 'unknown' }, { limit: 1 })).toBeDefined()
+  const owner = postgresLog({ client: poolOf('oncekey_owner') })
+  await owner.subscribe({ consumer: 'mailer', startAt: 'beginning', types: null })
+  expect(await log.lag('mailer')).toMatchObject({ known: true })
+  expect((await log.deadLetters.stats()).depth).toBe(0)
+})
+
+test('a role with the documented grants for the inbox takes a message in once', async () => {
+  for (const sql of await grantsOf('Inbox')) await root.query(sql)
+  const billing = inbox({ client: poolOf('taker'), consumer: 'billing' })
+  const take = () => billing.take('m-1', ({ emit }) => emit({ type: 'bill.sent' }))
+  expect((await take()).kind).toBe('done')
+  expect((await take()).kind).toBe('duplicate')
 })
 
 test('a role with the documented grants for erasing can erase a scope, and change no other entry', async () => {

@@ -3,8 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** Limits how many runs `execute` drives at once, so that connections are left for their steps. */
 export interface ConcurrencyLimit {
   /**
-   * Takes capacity if some is free. If it is called inside a step it always succeeds, because that
-   * step's run waits for the run that it executes.
+   * Takes capacity if some is free, and returns whether it did. Inside a step, `acquire` always
+   * succeeds: the step waits for the run that it executes, and may hold the last capacity.
    */
   acquire(): boolean
   release(): void

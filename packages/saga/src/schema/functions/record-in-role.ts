@@ -2,8 +2,8 @@
  * `saga_record_3`: writes a move as `saga_record_2` does, at the end of a transaction in which the
  * step may have set another role (`SET LOCAL ROLE`, for row-level security) or another
  * `search_path`. If the current role may not write runs, the move is written as the role that
- * logged in, as after a RESET ROLE. PostgreSQL forbids that change inside a SECURITY DEFINER
- * function. Triggers deferred to COMMIT run in the step's role.
+ * logged in, as after a RESET ROLE. So this function cannot be SECURITY DEFINER: PostgreSQL does
+ * not let such a function change the role. Triggers deferred to COMMIT run in the step's role.
  */
 export function recordInRole(schema: string): string {
   return `create function ${schema}.saga_record_3(in_run text, in_epoch bigint, in_move text,

@@ -1,7 +1,7 @@
 /**
- * `saga_settle_3`: ends a run that somebody has repaired by hand, if it is dead or waiting. A run
- * that a process drives is not changed. It does not wait for a lock: if the work row is locked, a
- * step is under way.
+ * `saga_settle_3`: ends a run that somebody has repaired by hand, if it is stuck or waits. A run
+ * that a process drives is not changed: if the lock of its work row is taken, a step is under way,
+ * and the function returns the run's state instead of waiting for that lock.
  */
 export function settleRun(schema: string): string {
   return `create function ${schema}.saga_settle_3(in_run text, in_note text) returns text

@@ -12,8 +12,8 @@
  *
  * An endpoint's row is written only if something changes. Endpoints are locked after the
  * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
- * that have crossed a warning line. Each crossing is returned once, because the line crossed before
- * is read under that lock.
+ * that have crossed a warning line. Each crossing is returned once: under that lock it reads which
+ * line the endpoint had crossed before.
  */
 export function settleAndEndProbes(schema: string): string {
   return `create function ${schema}.settle_webhooks_3(in_outcomes json, in_breaker_failures integer,

@@ -4,8 +4,8 @@ import { TRIED } from '../expressions/tried.ts'
 
 /**
  * Files the failed deliveries of the slots whose cursors moved, and raises if one was not written.
- * A delivery that waits behind another one of its ordering key has not been attempted. No verdict
- * about that other one can be recorded in between, because the cursor is locked.
+ * A delivery that waits behind another one of its ordering key has not been attempted. The cursor
+ * is locked, so while this runs no verdict about that other one can be recorded.
  *
  * It replaces an earlier function of the same name, because both mean the same to `advance_2`,
  * which moves cursors past what is filed here.
