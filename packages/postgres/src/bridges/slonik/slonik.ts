@@ -32,7 +32,8 @@ export interface SlonikPool<Tx> {
  */
 export function fromSlonik<Tx extends object>(pool: SlonikPool<Tx>): SqlClient<Tx> {
   const own = pool as unknown as Partial<Pool>
-  if (typeof own?.transaction !== 'function' || typeof own.anyFirst !== 'function') throw notSlonik()
+  if (typeof own?.transaction !== 'function' || typeof own.anyFirst !== 'function')
+    throw notSlonik()
   // A connection, and a transaction, have the same methods; only a pool has a configuration.
   if (own.configuration === undefined || typeof own.connect !== 'function') throw notSlonik()
   const { configuration } = own

@@ -39,16 +39,16 @@ export function withTurns(
   return wrapped(transaction)
 
   function wrapped(connection: Connection): Connection {
-    const own = { ...connection } as Connection & Record<string, Method>
+    const own: Record<string, unknown> = { ...connection }
     for (const name of STATEMENTS) {
       const method = own[name] as Method
-      own[name] = (...args) =>
+      own[name] = (...args: unknown[]) =>
         take(async () => {
           sending()
           return await call(() => method(...args))
         })
     }
-    return Object.assign(own, {
+    return Object.assign(own as unknown as Connection, {
       // A retry cannot help: the error that Slonik retries ends the whole transaction.
       async transaction(handler: Handler, transactionRetryLimit = 0): Promise<unknown> {
         // SAVEPOINT, ROLLBACK TO, and what comes after the savepoint wait for statements as well.

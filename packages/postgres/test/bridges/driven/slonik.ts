@@ -13,7 +13,8 @@ export const slonik: BridgeUnderTest = {
     const bridge: Bridge<DatabaseTransactionConnection> = {
       client: fromSlonik(pool),
       insert: (tx, id) => tx.query(insert(id)),
-      count: async (tx, id) => (await tx.any(sql.unsafe`select from orders where id = ${id}`)).length,
+      count: async (tx, id) =>
+        (await tx.any(sql.unsafe`select from orders where id = ${id}`)).length,
       raw: (tx, text) => tx.any({ ...sql.unsafe``, sql: text }).catch(refusedReply),
       later(tx, id) {
         const query = insert(id)
