@@ -49,7 +49,8 @@ export function withTurns(
         })
     }
     return Object.assign(own as unknown as Connection, {
-      // A retry cannot help: the error that Slonik retries ends the whole transaction.
+      // Without a limit Slonik would call `handler` again after a serialization failure, which only
+      // a new transaction can help.
       async transaction(handler: Handler, transactionRetryLimit = 0): Promise<unknown> {
         // SAVEPOINT, ROLLBACK TO, and what comes after the savepoint wait for statements as well.
         const idle = (): Promise<void> => take(async () => {})
