@@ -32,9 +32,9 @@ export function sqlClientOf<Tx>(
     'client: not a client for PostgreSQL that is known here. Give a Pool of the package "pg", or ' +
       'what a bridge makes of another: fromDrizzle(db), fromKnex(knex), fromKysely(db), ' +
       'fromMikroOrm(orm), fromPglite(db), fromPgPromise(db), fromPostgresJs(sql), ' +
-      'fromPrisma(prisma, { pool }), fromSequelize(sequelize) or fromTypeorm(dataSource), from ' +
-      '@oncekey/postgres/drizzle, /knex, /kysely, /mikro-orm, /pglite, /pg-promise, /postgres-js, ' +
-      '/prisma, /sequelize and /typeorm.',
+      'fromPrisma(prisma, { pool }), fromSequelize(sequelize), fromSlonik(pool) or ' +
+      'fromTypeorm(dataSource), from @oncekey/postgres/drizzle, /knex, /kysely, /mikro-orm, ' +
+      '/pglite, /pg-promise, /postgres-js, /prisma, /sequelize, /slonik and /typeorm.',
   )
 }
 
@@ -76,6 +76,10 @@ const bridges: readonly {
   {
     shape: (client, has) => 'connectionManager' in client && has('transaction'),
     say: 'this is a Sequelize. Write fromSequelize(sequelize), from @oncekey/postgres/sequelize.',
+  },
+  {
+    shape: (_, has) => has('maybeOneFirst') && has('transaction'),
+    say: 'this is a pool of Slonik. Write fromSlonik(pool), from @oncekey/postgres/slonik.',
   },
   {
     shape: (client, has) => '$pool' in client && has('tx'),

@@ -20,6 +20,7 @@ const roundTrips: Record<string, number> = {
   'postgres.js': 3,
   Prisma: 2,
   Sequelize: 2,
+  Slonik: 6,
   TypeORM: 2,
 }
 

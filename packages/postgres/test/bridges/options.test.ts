@@ -9,6 +9,7 @@ import { fromPgPromise } from '@oncekey/postgres/pg-promise'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
 import { fromPrisma } from '@oncekey/postgres/prisma'
 import { fromSequelize } from '@oncekey/postgres/sequelize'
+import { fromSlonik, slonikDriver } from '@oncekey/postgres/slonik'
 import { fromTypeorm } from '@oncekey/postgres/typeorm'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -20,6 +21,7 @@ import { Client, Pool } from 'pg'
 import pgPromise from 'pg-promise'
 import postgres from 'postgres'
 import { Sequelize } from 'sequelize'
+import { createPool } from 'slonik'
 import { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
 import { PrismaClient } from './prisma/generated/client.ts'
@@ -33,6 +35,10 @@ const dataSource = new DataSource({ type: 'postgres' })
 const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
 const sequelize = new Sequelize({ dialect: 'postgres', pool: { max: 7 } })
 const promising = pgPromise()({ max: 7 })
+// Only the driver of Slonik connects, and this one is none.
+const noDriver = () => Promise.resolve({ createClient: () => Promise.reject(new Error('none')) })
+const slonik = await createPool('', { driverFactory: slonikDriver(noDriver), maximumPoolSize: 7 })
+const losing = await createPool('', { driverFactory: noDriver })
 const orm = MikroORM.initSync({
   clientUrl: 'postgres://localhost/never',
   discovery: { warnWhenNoEntities: false },
@@ -48,6 +54,7 @@ describe('postgresStore', () => {
     ['TypeORM', dataSource, 'fromTypeorm(dataSource), from @oncekey/postgres/typeorm'],
     ['Prisma', prisma, 'fromPrisma(prisma, { pool }), from @oncekey/postgres/prisma'],
     ['Sequelize', sequelize, 'fromSequelize(sequelize), from @oncekey/postgres/sequelize'],
+    ['Slonik', slonik, 'fromSlonik(pool), from @oncekey/postgres/slonik'],
     ['pg-promise', promising, 'fromPgPromise(db), from @oncekey/postgres/pg-promise'],
     ['MikroORM', orm, 'fromMikroOrm(orm), from @oncekey/postgres/mikro-orm'],
   ])('recognizes %s by its shape and says what to write', (_, client, message) => {
@@ -58,7 +65,7 @@ describe('postgresStore', () => {
 
   test('lists every bridge if it does not recognize the client', () => {
     const store = () => postgresStore({ client: {} as PostgresClient })
-    const orms = ['Drizzle', 'Kysely', 'MikroOrm', 'Prisma', 'Sequelize', 'Typeorm']
+    const orms = ['Drizzle', 'Kysely', 'MikroOrm', 'Prisma', 'Sequelize', 'Slonik', 'Typeorm']
     for (const name of [...orms, 'Knex', 'Pglite', 'PgPromise', 'PostgresJs']) {
       expect(store).toThrow(`from${name}(`)
     }
@@ -97,6 +104,7 @@ describe('the size of the pool', () => {
     ['postgres.js', fromPostgresJs(sql)],
     ['Prisma', fromPrisma(prisma, { pool })],
     ['Sequelize', fromSequelize(sequelize)],
+    ['Slonik', fromSlonik(slonik)],
   ])('of %s is taken from the library', (_, client) => {
     expect(client).toMatchObject({ concurrency: 'many', poolSize: 7 })
   })
@@ -144,6 +152,9 @@ describe('a bridge', () => {
       { ...sequelize, getDialect: () => 'mysql', connectionManager: sequelize.connectionManager },
       /uses the dialect "mysql"/,
     ],
+    ['fromSlonik', fromSlonik, pool, /fromSlonik\(await createPool\(/],
+    ['fromSlonik', fromSlonik, undefined, /fromSlonik\(await createPool\(/],
+    ['fromSlonik', fromSlonik, losing, /driverFactory: slonikDriver\(createPgDriverFactory/],
     ['fromPostgresJs', fromPostgresJs, pool, /fromPostgresJs\(postgres\(url\)\)/],
     ['fromPostgresJs', fromPostgresJs, undefined, /fromPostgresJs\(postgres\(url\)\)/],
     ['fromPostgresJs', fromPostgresJs, postgres, /fromPostgresJs\(postgres\(url\)\)/],

@@ -11,7 +11,9 @@ import { fromPglite } from '@oncekey/postgres/pglite'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
 import { fromPrisma } from '@oncekey/postgres/prisma'
 import { fromSequelize } from '@oncekey/postgres/sequelize'
+import { fromSlonik, slonikDriver } from '@oncekey/postgres/slonik'
 import { fromTypeorm } from '@oncekey/postgres/typeorm'
+import type { createPgDriverFactory } from '@slonik/pg-driver'
 import {
   drizzle as drizzleOnPg,
   type NodePgDatabase,
@@ -30,6 +32,7 @@ import type { Pool } from 'pg'
 import type { IDatabase, ITask } from 'pg-promise'
 import type { Sql, TransactionSql } from 'postgres'
 import type { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
+import type { DatabasePool, DatabaseTransactionConnection, DriverFactory } from 'slonik'
 import type { DataSource, EntityManager } from 'typeorm'
 import type { Prisma, PrismaClient } from './prisma/generated/client.ts'
 
@@ -117,6 +120,14 @@ declare const sequelize: Sequelize
 const onSequelize = () => fromSequelize(sequelize)
 isTrue<Equals<Tx<ReturnType<typeof onSequelize>>, SequelizeTransaction>>()
 
+// Slonik.
+declare const slonik: DatabasePool
+const onSlonik = () => fromSlonik(slonik)
+isTrue<Equals<Tx<ReturnType<typeof onSlonik>>, DatabaseTransactionConnection>>()
+declare const slonikPg: ReturnType<typeof createPgDriverFactory>
+const driverOfSlonik: DriverFactory = slonikDriver(slonikPg)
+void driverOfSlonik
+
 // pg-promise, with the extensions of the database.
 declare const promising: IDatabase<{ mine: true }>
 const onPgPromise = () => fromPgPromise(promising)
@@ -141,6 +152,7 @@ await migrate(onKnex())
 await migrate(onTypeorm())
 await migrate(onPrisma())
 await migrate(onSequelize())
+await migrate(onSlonik())
 await migrate(onPgPromise())
 await migrate(onMikroOrm())
 await purge(onPglite(), { limit: 10 })
@@ -163,6 +175,8 @@ postgresStore({ client: dataSource })
 postgresStore({ client: prisma })
 // @ts-expect-error
 postgresStore({ client: sequelize })
+// @ts-expect-error
+postgresStore({ client: slonik })
 // @ts-expect-error
 postgresStore({ client: promising })
 // @ts-expect-error

@@ -7,6 +7,7 @@ import { pgPromiseBridge } from './pg-promise.ts'
 import { postgresJs } from './postgres-js.ts'
 import { prismaBridge } from './prisma.ts'
 import { sequelizeBridge } from './sequelize.ts'
+import { slonik } from './slonik.ts'
 import { typeorm } from './typeorm.ts'
 
 /** Every library with a bridge, on a real server. */
@@ -19,6 +20,7 @@ export const everyBridge: readonly BridgeUnderTest[] = [
   postgresJs,
   prismaBridge,
   sequelizeBridge,
+  slonik,
   typeorm,
 ]
 
