@@ -103,6 +103,27 @@ test.each(fastifyVersions)(
   },
 )
 
+// A bug: the header was removed from the problem with the handler's own.
+test.each(['reply', 'raw'] as const)(
+  'a connection that the handler closes through its %s is closed after a problem, too',
+  async (through) => {
+    const { app } = await coveredApp({ maxResponseBytes: 3 })
+    let runs = 0
+    app.post('/x', async (_, reply) => {
+      runs += 1
+      if (runs > 1) return { id: 1 }
+      if (through === 'raw') reply.raw.setHeader('connection', 'close')
+      else reply.header('connection', 'close')
+      return { id: 1 }
+    })
+    const asked = { key: 'k', headers: { connection: 'keep-alive' } }
+    const first = await post(app, '/x', asked)
+    expect(JSON.parse(first.body).code).toBe('response-too-large')
+    expect(first.headers.connection).toBe('close')
+    expect((await post(app, '/x', asked)).headers.connection).toBe('keep-alive')
+  },
+)
+
 test('a pipelined response that is being stored is sent, although idle connections are closed', async () => {
   const { store, waiting } = waitingStore()
   const { app } = await coveredApp({ store })
