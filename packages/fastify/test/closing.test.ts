@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { type MemoryStore, memoryStore } from '@oncekey/core'
 import { expect, test } from 'vitest'
@@ -123,6 +123,43 @@ test.each(['reply', 'raw'] as const)(
     expect((await post(app, '/x', asked)).headers.connection).toBe('keep-alive')
   },
 )
+
+test('close() sends each of two pipelined responses, when the second is still running', async () => {
+  const { store, waiting } = waitingStore()
+  const { app } = await coveredApp({ store, server: { forceCloseConnections: 'idle' } })
+  let release: (() => void) | undefined
+  app.post('/x', async (request) => {
+    const key = request.idempotency?.key
+    if (key === 'b') {
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+    }
+    return { key }
+  })
+  // Two servers, one for each address of `localhost`.
+  await app.listen({ host: 'localhost', port: 0 })
+  const clients = app.addresses().map(({ address, port }) => connect(port, address))
+  const client = clients.at(-1)?.setEncoding('utf8') as Socket
+  let got = ''
+  client.on('data', (text) => {
+    got += text
+  })
+  for (const key of ['a', 'b']) {
+    client.write(`POST /x HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: ${key}\r\n\r\n`)
+  }
+  await until(() => waiting.get('a') && release)
+  const closing = app.close()
+  await until(() => app.addresses().length === 0 || undefined)
+  waiting.get('a')?.()
+  await until(() => got.includes('"a"') || undefined)
+  release?.()
+  await until(() => waiting.get('b'))
+  waiting.get('b')?.()
+  await until(() => got.includes('"b"') || undefined)
+  for (const each of clients) each.destroy()
+  await closing
+})
 
 test('a pipelined response that is being stored is sent, although idle connections are closed', async () => {
   const { store, waiting } = waitingStore()

@@ -1,4 +1,5 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /**
  * The only file that touches undocumented fields and methods of Node. Node, Express and most
@@ -56,6 +57,16 @@ export function askForBody(req: IncomingMessage, res: ServerResponse): void {
   const internal = res as unknown as { _sent100?: boolean }
   if (req.headers.expect === undefined || internal._sent100 || isHttp2(res)) return
   if (/100-continue/i.test(req.headers.expect)) res.writeContinue()
+}
+
+/** The server that accepted an HTTP/1 connection; `undefined` for mocks. */
+export function serverOf(socket: Socket): Server | undefined {
+  return (socket as Socket & { server?: Server }).server
+}
+
+/** The HTTP/1 response that a connection carries now, by which Node tells whether it is idle. */
+export function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
 /** The members used of a `node:http2` stream. */
