@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { closesConnection, type HeaderChange } from '@oncekey/core'
+import { checkHead } from '../internals/http2-head.ts'
 import { unsetHeader } from '../internals/internals.ts'
 import type { Capture, HeaderList } from './capture.ts'
 
@@ -13,10 +14,14 @@ export function copiedHeaders(res: ServerResponse): OutgoingHttpHeaders {
   return headers
 }
 
-/** Records the headers when the head is written; later changes are not part of the response. */
+/**
+ * Records the headers when the head is written; later changes are not part of the response. Throws
+ * what Node would throw, before anything is recorded.
+ */
 export function freezeHeaders(capture: Capture): void {
   const { before } = capture
   const after = capture.res.getHeaders()
+  checkHead(capture.res, after)
   const changes: HeaderChange[] = []
   let lists: HeaderList[] | undefined
   for (const name in after) {

@@ -94,6 +94,17 @@ export function streamOf(res: ServerResponse): Http2Stream {
   return (res as unknown as { stream: Http2Stream }).stream
 }
 
+/**
+ * Whether the HTTP/2 session was made with `strictSingleValueFields: false` (Node 24.15 and later).
+ */
+export function takesSeveralValues(res: ServerResponse): boolean {
+  const session = streamOf(res).session ?? {}
+  const option = Object.getOwnPropertySymbols(session).find(
+    ({ description }) => description === 'strictSingleValueFields',
+  )
+  return option !== undefined && Reflect.get(session, option) === false
+}
+
 /** Where Node's `write`, `end` and `flushHeaders` pass on framed bytes. */
 export type Send = (data: string | Uint8Array, encoding?: unknown, callback?: unknown) => boolean
 
