@@ -139,7 +139,9 @@ test('close() sends each of two pipelined responses, when the second is still ru
   })
   // Two servers, one for each address of `localhost`.
   await app.listen({ host: 'localhost', port: 0 })
-  const clients = app.addresses().map(({ address, port }) => connect(port, address))
+  const clients = app
+    .addresses()
+    .map((at) => connect((at as AddressInfo).port, (at as AddressInfo).address))
   const client = clients.at(-1)?.setEncoding('utf8') as Socket
   let got = ''
   client.on('data', (text) => {

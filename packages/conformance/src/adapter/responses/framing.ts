@@ -7,8 +7,8 @@ import { chunksOf } from '../site/reply-bodies.ts'
 
 /**
  * The sender frames a message. Framing headers of the handler, or copied from an upstream, reach
- * neither the first response nor a replay. Only `Connection: close` is sent, with the first response
- * alone: a server that shuts down sets it on the responses under way.
+ * neither the first response nor a replay. Only `Connection: close` is sent, with the first
+ * response alone: a server that shuts down sets it on the responses under way.
  */
 export function framing(): AdapterBehaviourGroup {
   return {
