@@ -171,7 +171,7 @@ export { resolveScope, type Scope } from './request/scope.ts'
 export { checkSealKeys, type Seal, type SealKeys } from './request/seal.ts'
 export { sealedKeys } from './request/sealed-keys.ts'
 export type { Disposition, DispositionOverrides } from './response/disposition.ts'
-export { framingHeaders, isFraming } from './response/framing.ts'
+export { closesConnection, framingHeaders, isFraming } from './response/framing.ts'
 export type { ReplayHeader } from './response/header-rules.ts'
 export { type ProblemType, problemTypes, type RetryAdvice } from './response/problem.ts'
 export {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { type MemoryStore, memoryStore } from '@oncekey/core'
 import { expect, test } from 'vitest'
@@ -102,6 +102,66 @@ test.each(fastifyVersions)(
     await closing
   },
 )
+
+// A bug: the header was removed from the problem with the handler's own.
+test.each(['reply', 'raw'] as const)(
+  'a connection that the handler closes through its %s is closed after a problem, too',
+  async (through) => {
+    const { app } = await coveredApp({ maxResponseBytes: 3 })
+    let runs = 0
+    app.post('/x', async (_, reply) => {
+      runs += 1
+      if (runs > 1) return { id: 1 }
+      if (through === 'raw') reply.raw.setHeader('connection', 'close')
+      else reply.header('connection', 'close')
+      return { id: 1 }
+    })
+    const asked = { key: 'k', headers: { connection: 'keep-alive' } }
+    const first = await post(app, '/x', asked)
+    expect(JSON.parse(first.body).code).toBe('response-too-large')
+    expect(first.headers.connection).toBe('close')
+    expect((await post(app, '/x', asked)).headers.connection).toBe('keep-alive')
+  },
+)
+
+test('close() sends each of two pipelined responses, when the second is still running', async () => {
+  const { store, waiting } = waitingStore()
+  const { app } = await coveredApp({ store, server: { forceCloseConnections: 'idle' } })
+  let release: (() => void) | undefined
+  app.post('/x', async (request) => {
+    const key = request.idempotency?.key
+    if (key === 'b') {
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+    }
+    return { key }
+  })
+  // Two servers, one for each address of `localhost`.
+  await app.listen({ host: 'localhost', port: 0 })
+  const clients = app
+    .addresses()
+    .map((at) => connect((at as AddressInfo).port, (at as AddressInfo).address))
+  const client = clients.at(-1)?.setEncoding('utf8') as Socket
+  let got = ''
+  client.on('data', (text) => {
+    got += text
+  })
+  for (const key of ['a', 'b']) {
+    client.write(`POST /x HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: ${key}\r\n\r\n`)
+  }
+  await until(() => waiting.get('a') && release)
+  const closing = app.close()
+  await until(() => app.addresses().length === 0 || undefined)
+  waiting.get('a')?.()
+  await until(() => got.includes('"a"') || undefined)
+  release?.()
+  await until(() => waiting.get('b'))
+  waiting.get('b')?.()
+  await until(() => got.includes('"b"') || undefined)
+  for (const each of clients) each.destroy()
+  await closing
+})
 
 test('a pipelined response that is being stored is sent, although idle connections are closed', async () => {
   const { store, waiting } = waitingStore()

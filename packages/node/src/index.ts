@@ -1,7 +1,8 @@
 export type { HeldRun } from './hold/capture.ts'
 export { hideHangUp } from './hold/hide-hang-up.ts'
 export { type HeldResponse, holdBack } from './hold/hold-back.ts'
-export { type Internals, internalsOf } from './internals/internals.ts'
+export { checkHead, sendableLines } from './internals/http2-head.ts'
+export { type Internals, internalsOf, responseOn, serverOf } from './internals/internals.ts'
 export { type Covered, type Covering, coverRequest } from './middleware/cover-request.ts'
 export {
   type IdempotencyMiddleware,

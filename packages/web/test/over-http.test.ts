@@ -41,7 +41,7 @@ describe.each(['HTTP/1.1', 'HTTP/2'] as const)('Hono over %s', (version) => {
       expect(again.headers['x-idempotency-replayed']).toBe('true')
       expect([again.status, again.body]).toEqual([first.status, first.body])
       const { 'x-idempotency-replayed': _, ...kept } = again.headers
-      expect({ ...kept, date: 0 }).toEqual({ ...first.headers, date: 0 })
+      expect(ofTheResponse(kept)).toEqual(ofTheResponse(first.headers))
       expect(first.headers.trailer).toBeUndefined()
     })
   }
@@ -78,6 +78,12 @@ describe.each(['HTTP/1.1', 'HTTP/2'] as const)('Hono over %s', (version) => {
     expect(JSON.parse(plain.body.toString())).toEqual(order)
   })
 })
+
+/** Without the headers of one message: a connection that a handler closes is closed once. */
+function ofTheResponse(headers: Got['headers']): Record<string, unknown> {
+  const { date: _, connection: __, 'keep-alive': ___, ...rest } = headers
+  return rest
+}
 
 async function chunkedUpstream(): Promise<string> {
   const upstream = createServer((_, res) => {

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import type { PlainResponse } from '@oncekey/core'
 import { type BrokenAdapter, withHeader } from './broken-adapter.ts'
+import { rightSteps } from './steps.ts'
 
 /** Adapters that change headers, or a body against what its headers say. */
 export const brokenHeaders: readonly BrokenAdapter[] = [
@@ -51,6 +52,23 @@ export const brokenHeaders: readonly BrokenAdapter[] = [
       'the framing of an answer: of a 204',
       'the framing of an answer: of a 304',
     ],
+  },
+  {
+    fault: 'keeps a connection that was to be closed',
+    steps: () => ({
+      sent: (...given) => rightSteps.sent(...given).filter(([name]) => name !== 'connection'),
+    }),
+    caughtBy: ['the framing of an answer: closes the connection'],
+  },
+  {
+    fault: 'closes the connection after a replay, too',
+    steps: () => ({
+      answer: (response, kind) =>
+        kind === 'replay'
+          ? { ...response, headers: [...response.headers, ['connection', 'close']] }
+          : response,
+    }),
+    caughtBy: ['the framing of an answer: closes the connection'],
   },
   {
     fault: 'sends a coding of transfer beside a length',

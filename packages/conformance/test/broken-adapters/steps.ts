@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reply, Site } from '@oncekey/conformance'
 import {
   type Begun,
+  closesConnection,
   type Engine,
   type EngineOptions,
   type EngineRequest,
@@ -102,7 +103,7 @@ export const rightSteps: Steps = {
   maxBytes: (run) => run.maxResponseBytes,
   tooLarge: (run, { status, headers }) => run.passThrough({ status, headers }),
   verdict: (verdict) => verdict,
-  sent: (headers, { req }) => headers.filter(([name]) => isHandlers(name, req.method)),
+  sent: (headers, { req }) => framedAnew(headers, req.method),
   answer: (response) => response,
   outside: (headers) => headers,
   write: writeHead,
@@ -164,8 +165,14 @@ function writeHead(
   res.statusCode = status
 }
 
-function isHandlers(name: string, method: string | undefined): boolean {
-  return name === 'content-length' ? method === 'HEAD' : !isFraming(name)
+type Headers = RenderedReply['headers']
+
+function framedAnew(headers: Headers, method: string | undefined): Headers {
+  const isHandlers = (name: string) =>
+    name === 'content-length' ? method === 'HEAD' : !isFraming(name)
+  const closes = headers.some(([name, value]) => name === 'connection' && closesConnection(value))
+  const rest = headers.filter(([name]) => isHandlers(name))
+  return closes ? [...rest, ['connection', 'close']] : rest
 }
 
 /** Written separately from `end`, which would encode the head as text. */

@@ -19,3 +19,14 @@ export function isFraming(name: string): boolean {
 
 /** The same names as a list, for code that checks a Node response for each of them. */
 export const framingHeaders: readonly string[] = [...FRAMING]
+
+/**
+ * Whether the value of a `Connection` header ends the connection after this response. Unlike the
+ * other framing headers it is sent with a first answer, because servers that shut down set it on
+ * the responses under way, and it is correct for every message.
+ */
+export function closesConnection(value: unknown): boolean {
+  return [value].flat().some((line) => typeof line === 'string' && CLOSE.test(line))
+}
+
+const CLOSE = /(?:^|,)\s*close\s*(?:,|$)/i

@@ -41,18 +41,21 @@ for (const [version, express] of expressVersions) {
         const app = quietApp(express)
         app.use(express.json(), idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
         app.post('/', (_, res) => void get(upstream, (from) => void proxy(from, res)))
-        const connection = await connectTo(await served(app))
+        const port = await served(app)
+        const ends = 'connection' in headers
+        let connection = await connectTo(port)
         const answers: WireResponse[] = []
         for (let n = 0; n < 3; n += 1) {
           connection.post('/', { 'Idempotency-Key': 'k' })
           answers.push(await connection.response())
+          if (n === 0 && ends) connection = await connectTo(port)
         }
         for (const [n, answer] of answers.entries()) {
           expect(answer.statusLine).toBe('HTTP/1.1 200 OK')
           expect(answer.body.toString()).toBe('hello world')
           expect(header(answer, 'x-idempotency-replayed')).toBe(n === 0 ? undefined : 'true')
           expect(header(answer, 'keep-alive')).not.toBe('timeout=77')
-          expect(header(answer, 'connection')).toBe('keep-alive')
+          expect(header(answer, 'connection')).toBe(ends && n === 0 ? 'close' : 'keep-alive')
           expect(header(answer, 'date')).toBeDefined()
           const length = header(answer, 'content-length')
           const coding = header(answer, 'transfer-encoding')
@@ -65,7 +68,7 @@ for (const [version, express] of expressVersions) {
   test(`${version}: a problem that replaces a forwarded response has a date and a length`, async () => {
     const upstream = await upstreamWith({
       date: 'Tue, 01 Jan 2019 00:00:00 GMT',
-      connection: 'close',
+      'keep-alive': 'timeout=77',
     })
     const app = quietApp(express)
     const store = memoryStore()
@@ -78,7 +81,7 @@ for (const [version, express] of expressVersions) {
       connection.post('/', { 'Idempotency-Key': 'k' })
       const answer = await connection.response()
       expect(JSON.parse(answer.body.toString()).code).toBe('response-too-large')
-      expect(header(answer, 'connection')).toBe('keep-alive')
+      expect(header(answer, 'keep-alive')).not.toBe('timeout=77')
       expect(header(answer, 'date')).not.toMatch(/2019/)
       expect(header(answer, 'date')).toBeDefined()
     }

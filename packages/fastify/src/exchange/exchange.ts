@@ -41,8 +41,6 @@ export interface Exchange {
   collection: Collection | undefined
   /** Whether the reply reports that it was sent although nothing has left. */
   countsAsSent: boolean
-  /** Lets the connection end again; set while the reply counts as sent. */
-  releaseConnection: (() => void) | undefined
   /** Set in phase `raw`. */
   held: HeldResponse | undefined
   /** Ends the watch on the stream of an HTTP/2 response. */
@@ -80,7 +78,6 @@ export function beginExchange(
     source: undefined,
     collection: undefined,
     countsAsSent: false,
-    releaseConnection: undefined,
     held: undefined,
     releaseStream: undefined,
     returned: undefined,

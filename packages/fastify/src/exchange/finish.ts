@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { HandlerRun, HeaderChange, PlainResponse, RunOutcome } from '@oncekey/core'
+import { checkHead } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import { exactBody } from '../reply/answer.ts'
 import { collect, type Source } from '../reply/collect.ts'
@@ -27,6 +28,14 @@ export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, 
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
   const after = headersOf(reply)
   frameAnew(exchange, reply, after)
+  try {
+    checkHead(reply.raw, after)
+  } catch (error) {
+    // The error's own response could not be sent with these headers either.
+    restoreHeaders(reply, exchange.before)
+    done(error as Error)
+    return
+  }
   const changes = headerChanges(exchange.before, after)
   const reason = reasonOf(reply, payload)
   if (!changes.every(isSendable) || !isSendable(['x-reason', reason ?? null])) {
@@ -165,7 +174,7 @@ function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, do
   reply.send(error instanceof Error ? error : new Error('The stream that was sent broke.'))
 }
 
-type Done = (error: null, payload: unknown) => void
+type Done = (error: Error | null, payload?: unknown) => void
 
 function isSendable([name, value]: HeaderChange): boolean {
   try {

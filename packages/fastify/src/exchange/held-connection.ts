@@ -1,38 +1,68 @@
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Exchange } from './exchange.ts'
+import { internalsOf, responseOn, serverOf } from '@oncekey/node'
+import { exchangeOn } from './raw-response.ts'
 
 /**
- * Holds back the end of a connection while its reply counts as sent. Node takes a connection for
- * idle as soon as its response has ended, and when an app closes, idle connections are destroyed:
- * the client would get nothing of a response that is being stored. So destroying waits until the
- * response has left.
+ * Keeps the connection of a response that counts as sent although it is still being stored. Node
+ * takes a connection for idle as soon as its response has ended, and destroys the idle ones when
+ * the app closes: the client would get nothing of what is stored. So responses look unfinished
+ * while the server does that, and once they have left it does so again, for their connections.
+ *
+ * A server and each connection are prepared once, so that a request costs nothing more.
  */
-export function holdConnection(exchange: Exchange, raw: ServerResponse): void {
-  // HTTP/2 has no idle connections while a stream is open, and `inject` has no socket.
-  if (raw.req?.httpVersionMajor !== 1) return
-  if (raw.socket) holdSocket(exchange, raw, raw.socket)
-  // A pipelined request gets the connection when the response before it has left.
-  else {
-    raw.once('socket', (socket: Socket) => {
-      if (exchange.countsAsSent) holdSocket(exchange, raw, socket)
-    })
-  }
+export function holdConnection({ req }: ServerResponse): void {
+  // HTTP/2 has no idle connections while a stream is open.
+  if (req?.httpVersionMajor !== 1) return
+  const socket: KnownSocket = req.socket
+  if (!socket[KNOWN]) know(socket)
 }
 
-function holdSocket(exchange: Exchange, raw: ServerResponse, socket: Socket): void {
-  const { destroy } = socket
-  // A mock.
-  if (typeof destroy !== 'function') return
-  let isAsked = false
-  socket.destroy = (error) => {
-    // If the client hung up, Node passes an error or has already ended the socket.
-    if (error !== undefined || socket.writableEnded) return destroy.call(socket, error)
-    isAsked = true
-    return socket
+function know(socket: KnownSocket): void {
+  // An app that listens on `localhost` has a server for each of its addresses.
+  const server: HeldServer | undefined = serverOf(socket)
+  // `inject` has none.
+  if (typeof server?.closeIdleConnections !== 'function') return
+  server[CONNECTIONS] ??= watched(server)
+  const connections = server[CONNECTIONS]
+  socket[KNOWN] = true
+  connections.add(socket)
+  socket.once('close', () => connections.delete(socket))
+}
+
+function watched(server: Server): Set<Socket> {
+  const connections = new Set<Socket>()
+  const { closeIdleConnections } = server
+  const again = () => server.closeIdleConnections()
+  server.closeIdleConnections = () => {
+    const held = [...connections].map(responseOn).filter(countsAsSent)
+    for (const raw of held) {
+      internalsOf(raw).unmark(raw)
+      raw.off('finish', again).once('finish', again)
+    }
+    try {
+      closeIdleConnections.call(server)
+    } finally {
+      for (const raw of held) {
+        internalsOf(raw).markHeadSent(raw)
+        internalsOf(raw).markEnded(raw)
+      }
+    }
   }
-  exchange.releaseConnection = () => {
-    socket.destroy = destroy
-    if (isAsked) raw.once('finish', () => socket.destroySoon())
-  }
+  return connections
+}
+
+function countsAsSent(raw: ServerResponse | undefined): raw is ServerResponse {
+  return raw !== undefined && exchangeOn(raw)?.countsAsSent === true
+}
+
+const KNOWN: unique symbol = Symbol('oncekey.known')
+const CONNECTIONS: unique symbol = Symbol('oncekey.connections')
+
+interface KnownSocket extends Socket {
+  [KNOWN]?: true
+}
+
+interface HeldServer extends Server {
+  [CONNECTIONS]?: Set<Socket>
 }

@@ -5,6 +5,7 @@ import { closeSource } from '../reply/collect.ts'
 import { restoreHeaders } from '../reply/reply-headers.ts'
 import { restoreTrailers } from '../reply/reply-trailers.ts'
 import { type Exchange, endExchange } from './exchange.ts'
+import { willClose } from './framing.ts'
 import { holdRaw } from './raw-response.ts'
 
 /**
@@ -51,9 +52,14 @@ export function stopSource(exchange: Exchange): void {
   if (source !== undefined) closeSource(source)
 }
 
-/** Removes the handler's status and headers from the reply. */
+/**
+ * Removes the handler's status and headers from the reply. A connection that was to be closed after
+ * it still is.
+ */
 export function resetReply(exchange: Exchange, reply: FastifyReply): void {
+  const closes = willClose(reply)
   restoreHeaders(reply, exchange.before)
+  if (closes) reply.header('connection', 'close')
   restoreTrailers(reply, exchange.trailersBefore)
   // HTTP/2 has no reason phrase, and Node warns when it is set.
   if (reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''

@@ -70,6 +70,11 @@ interface WatchedResponse extends ServerResponse {
   }
 }
 
+/** The exchange that a raw response belongs to; `undefined` if it is not covered. */
+export function exchangeOn(raw: ServerResponse): Exchange | undefined {
+  return (raw as Partial<WatchedResponse>)[WATCH]?.exchange
+}
+
 type Watched = 'write' | 'end' | 'writeHead' | 'flushHeaders' | 'destroy'
 
 type Method = (this: WatchedResponse, ...given: unknown[]) => unknown

@@ -13,7 +13,7 @@ export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
   internals.markHeadSent(raw)
   internals.markEnded(raw)
   exchange.countsAsSent = true
-  holdConnection(exchange, raw)
+  holdConnection(raw)
 }
 
 /** The outcome has arrived and Fastify should send something. Returns whether it still can. */
@@ -21,8 +21,6 @@ export function countAsUnsent(exchange: Exchange, { raw }: FastifyReply): boolea
   if (exchange.countsAsSent) {
     internalsOf(raw).unmark(raw)
     exchange.countsAsSent = false
-    exchange.releaseConnection?.()
-    exchange.releaseConnection = undefined
   }
   return !raw.headersSent
 }

@@ -51,12 +51,12 @@ function answer(
   exchange.before = Object.fromEntries(
     MADE_OF_THE_BODY.map((name) => [name, reply.getHeader(name)]),
   )
-  putAnswer(reply, response)
   try {
+    putAnswer(reply, response)
     // `undefined` instead of `null`, which Fastify would serialize as JSON.
     reply.send(bodyOf(response) ?? undefined)
   } catch (error) {
-    // A hook had set a serializer that does not accept text.
+    // Fastify has no such status, or a hook had set a serializer that does not accept text.
     done(error as Error)
   }
 }

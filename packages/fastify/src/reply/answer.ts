@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { PlainResponse } from '@oncekey/core'
+import { sendableLines } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import { putReason } from './reason-phrase.ts'
 import { isAscii, type ReplyHeaders } from './reply-headers.ts'
@@ -17,9 +18,10 @@ export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
     else if (how === 'added') addLine(reply, name, value)
     else lines.set(name, [...(lines.get(name) ?? []), value])
   }
-  for (const [name, values] of lines) {
+  for (const [name, recorded] of lines) {
     dropHeader(reply, name)
-    reply.header(name, values.length === 1 ? values[0] : values)
+    const values = sendableLines(reply.raw, name, recorded)
+    if (values.length > 0) reply.header(name, values.length === 1 ? values[0] : values)
   }
 }
 

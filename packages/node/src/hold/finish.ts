@@ -57,7 +57,10 @@ function pass(capture: Capture): void {
   tellOver(capture)
 }
 
-/** Sends another answer instead of the handler's, without any of the handler's headers. */
+/**
+ * Sends another answer instead of the handler's, without any of the handler's headers. If Node
+ * cannot send it, the connection is destroyed.
+ */
 export function replace(capture: Capture, response: PlainResponse): void {
   if (capture.phase === 'over') return
   const { native, internals } = capture
@@ -76,7 +79,12 @@ export function replace(capture: Capture, response: PlainResponse): void {
   uncork(res)
   if (!isHttp2(res)) res.statusMessage = ''
   if (capture.onEnd !== undefined) res.once('finish', capture.onEnd)
-  writeResponse(res, response)
+  try {
+    writeResponse(res, response)
+  } catch (error) {
+    giveUp(capture, error)
+    return
+  }
   deafen(res)
   for (const source of capture.sources ?? []) source.destroy()
   tellOver(capture)

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import { isFraming } from '@oncekey/core'
+import { closesConnection, isFraming } from '@oncekey/core'
 import { unsetHeader } from '../internals/internals.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import type { Capture } from './capture.ts'
 
 /**
  * Removes the handler's framing headers. They may come from an upstream and describe its message;
- * Node frames what is sent here, and a length is recomputed.
+ * Node frames what is sent here, and a length is recomputed. Only `Connection: close` stays.
  */
 export function frameAnew(capture: Capture): void {
   const { res, headers, size, status, whole, beyondAscii } = capture
@@ -29,6 +29,10 @@ function unframe({ res, before, whole, size }: Capture, name: string): void {
   const isChunked = whole === undefined && size > 0 && !response.hasHeader('content-length')
   // Announces the trailers given to `addTrailers`, which Node sends only with chunked encoding.
   if (name === 'trailer' && isChunked) return
+  if (name === 'connection' && closesConnection(response.getHeader(name))) {
+    response.setHeader(name, 'close')
+    return
+  }
   const outside = before[name]
   if (outside === undefined) unsetHeader(response, name)
   else response.setHeader(name, outside)

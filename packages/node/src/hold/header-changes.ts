@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { HeaderChange } from '@oncekey/core'
+import { closesConnection, type HeaderChange } from '@oncekey/core'
+import { checkHead } from '../internals/http2-head.ts'
 import { unsetHeader } from '../internals/internals.ts'
 import type { Capture, HeaderList } from './capture.ts'
 
@@ -13,10 +14,14 @@ export function copiedHeaders(res: ServerResponse): OutgoingHttpHeaders {
   return headers
 }
 
-/** Records the headers when the head is written; later changes are not part of the response. */
+/**
+ * Records the headers when the head is written; later changes are not part of the response. Throws
+ * what Node would throw, before anything is recorded.
+ */
 export function freezeHeaders(capture: Capture): void {
   const { before } = capture
   const after = capture.res.getHeaders()
+  checkHead(capture.res, after)
   const changes: HeaderChange[] = []
   let lists: HeaderList[] | undefined
   for (const name in after) {
@@ -50,14 +55,19 @@ export function restoreLists({ res, lists }: Capture): void {
   }
 }
 
-/** Reverts every header change since `before`. */
+/**
+ * Reverts every header change since `before`, except that a connection that was to be closed after
+ * the response still is: a server that shuts down sets that on the responses under way.
+ */
 export function restoreHeaders(res: ServerResponse, before: OutgoingHttpHeaders): void {
+  const closes = closesConnection(res.getHeader('connection'))
   for (const name of res.getHeaderNames()) {
     if (before[name] === undefined) unsetHeader(res, name)
   }
   for (const [name, value] of Object.entries(before)) {
     if (value !== undefined && !isSame(res.getHeader(name), value)) res.setHeader(name, value)
   }
+  if (closes) res.setHeader('connection', 'close')
 }
 
 type Value = OutgoingHttpHeaders[string]

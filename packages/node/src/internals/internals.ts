@@ -1,4 +1,5 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /**
  * The only file that touches undocumented fields and methods of Node. Node, Express and most
@@ -58,6 +59,16 @@ export function askForBody(req: IncomingMessage, res: ServerResponse): void {
   if (/100-continue/i.test(req.headers.expect)) res.writeContinue()
 }
 
+/** The server that accepted an HTTP/1 connection; `undefined` for mocks. */
+export function serverOf(socket: Socket): Server | undefined {
+  return (socket as Socket & { server?: Server }).server
+}
+
+/** The HTTP/1 response that a connection carries now, by which Node tells whether it is idle. */
+export function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+}
+
 /** The members used of a `node:http2` stream. */
 export interface Http2Stream {
   readonly closed: boolean
@@ -81,6 +92,17 @@ export interface Http2Stream {
 /** The stream of a response over HTTP/2. */
 export function streamOf(res: ServerResponse): Http2Stream {
   return (res as unknown as { stream: Http2Stream }).stream
+}
+
+/**
+ * Whether the HTTP/2 session was made with `strictSingleValueFields: false` (Node 24.15 and later).
+ */
+export function takesSeveralValues(res: ServerResponse): boolean {
+  const session = streamOf(res).session ?? {}
+  const option = Object.getOwnPropertySymbols(session).find(
+    ({ description }) => description === 'strictSingleValueFields',
+  )
+  return option !== undefined && Reflect.get(session, option) === false
 }
 
 /** Where Node's `write`, `end` and `flushHeaders` pass on framed bytes. */

@@ -1,20 +1,31 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse } from '@oncekey/core'
+import { copiedHeaders, restoreHeaders } from '../hold/header-changes.ts'
+import { sendableLines } from '../internals/http2-head.ts'
 import { isHttp2, unsetHeader } from '../internals/internals.ts'
 import { isWithoutBody } from './without-body.ts'
 
 /**
  * Writes a replay or a problem. Headers set before the middleware stay, unless the answer replaces
- * them.
+ * them. If Node cannot send the answer, this throws, with the response as it was: the app's error
+ * handling can answer with it.
  */
 export function writeResponse(res: ServerResponse, response: PlainResponse): void {
-  const written = new Set<string>()
-  for (const [name, value, how] of response.headers) {
-    if (value === null) res.removeHeader(name)
-    else if (how === 'added' || written.has(name)) res.appendHeader(name, value)
-    else res.setHeader(name, value)
-    written.add(name)
+  const before = copiedHeaders(res)
+  const { statusCode } = res
+  try {
+    write(res, response)
+  } catch (error) {
+    if (res.headersSent) throw error
+    restoreHeaders(res, before)
+    res.statusCode = statusCode
+    if (!isHttp2(res)) res.statusMessage = ''
+    throw error
   }
+}
+
+function write(res: ServerResponse, response: PlainResponse): void {
+  setHeaders(res, response)
   res.statusCode = response.status
   if (response.reason !== undefined && !isHttp2(res)) res.statusMessage = response.reason
   if (res.hasHeader('transfer-encoding')) unsetHeader(res, 'transfer-encoding')
@@ -25,4 +36,21 @@ export function writeResponse(res: ServerResponse, response: PlainResponse): voi
   // Content-Disposition.
   if (response.body.length > 0) res.write(response.body)
   res.end()
+}
+
+function setHeaders(res: ServerResponse, { headers }: PlainResponse): void {
+  const written = new Set<string>()
+  for (const [name, value, how] of headers) {
+    if (value === null) res.removeHeader(name)
+    else if (how === 'added' || written.has(name)) res.appendHeader(name, value)
+    else res.setHeader(name, value)
+    written.add(name)
+  }
+  if (!isHttp2(res)) return
+  for (const name of written) {
+    const lines = [res.getHeader(name) ?? []].flat().map(String)
+    const sendable = sendableLines(res, name, lines)
+    if (sendable.length === 0) res.removeHeader(name)
+    else if (sendable.length !== lines.length) res.setHeader(name, sendable)
+  }
 }

@@ -7,7 +7,8 @@ import { chunksOf } from '../site/reply-bodies.ts'
 
 /**
  * The sender frames a message. Framing headers of the handler, or copied from an upstream, reach
- * neither the first response nor a replay.
+ * neither the first response nor a replay. Only `Connection: close` is sent, with the first
+ * response alone: a server that shuts down sets it on the responses under way.
  */
 export function framing(): AdapterBehaviourGroup {
   return {
@@ -18,6 +19,7 @@ export function framing(): AdapterBehaviourGroup {
         isOne(what, body, [['content-length', '3']]),
       ]),
       ...perConnection.map(isNotTheHandlers),
+      ...['close', 'Close, te'].map(closes),
       ...[204, 304].map(hasNoLength),
       {
         title: 'of a HEAD has the same length on a replay as at first',
@@ -54,7 +56,7 @@ const bodies: readonly (readonly [what: string, body: () => Reply['body']])[] = 
 ]
 
 const perConnection = [
-  ['connection', 'close'],
+  ['connection', 'x-hop'],
   ['keep-alive', 'timeout=77'],
   ['proxy-connection', 'close'],
   ['trailer', 'x-sum'],
@@ -111,6 +113,23 @@ function isNotTheHandlers([header, value]: readonly [string, string]): AdapterBe
       const again = await site.post(key)
       expectReplay(again, first)
       assert.notEqual(again.header(header), value)
+    },
+  }
+}
+
+function closes(value: string): AdapterBehaviour {
+  return {
+    title: `closes the connection if the handler said \`Connection: ${value}\`, the first time`,
+    expresses: 'the end of a connection',
+    async run({ serve, name }) {
+      const site = await serve(() => created({ headers: [['connection', value]] }))
+      const key = name()
+      const first = await site.post(key)
+      assert.equal(first.status, 201)
+      assert.equal(first.header('connection'), 'close')
+      const again = await site.post(key)
+      expectReplay(again, first)
+      assert.notEqual(again.header('connection'), 'close')
     },
   }
 }
