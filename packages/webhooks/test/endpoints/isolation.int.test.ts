@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { waitFor } from '@oncekey/test-servers'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
@@ -192,6 +193,38 @@ describe('one endpoint', () => {
       await fanOut(hooks, database.pool(), events(1))
       expect(await worker.deliverOnce()).toBe(0)
       expect((await endpointRow(endpoint.id)).wait).toBeGreaterThan(500_000)
+    },
+  )
+
+  // Bugs: a delivery from before the breaker opened was recorded while the probe was under way. If
+  // it had succeeded, the probe's own success no longer ended the wait, and the endpoint got nothing
+  // until the probe's lease was over. If it had been told to come back later, that success ended the
+  // wait that the endpoint had asked for.
+  test.each([
+    ['accepted', 204, {}, null],
+    ['told to come back later', 429, { 'retry-after': '600' }, 600_000],
+  ])(
+    'whose probe succeeds after an older delivery was %s waits as long as that asked for',
+    async (_, status, headers, wait) => {
+      const hooks = database.hooks({ breakerFailures: 1, schedule: [1_000_000] })
+      const held: ServerResponse[] = []
+      const receiver = await startReceiver((_, response) => {
+        if (receiver.received.length === 2) response.writeHead(500).end()
+        else held.push(response)
+      })
+      const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+      await fanOut(hooks, database.pool(), events(3))
+      const older = hooks.createWorker({ endpointConcurrency: 2 }).deliverOnce()
+      await waitFor(async () => (await endpointRow(endpoint.id)).wait !== null, { what: 'the 500' })
+      await unblock()
+      const probe = hooks.createWorker().deliverOnce()
+      await waitFor(() => held.length === 2, { what: 'the probe' })
+      held[0]?.writeHead(status, headers).end()
+      expect(await older).toBe(2)
+      held[1]?.writeHead(204).end()
+      expect(await probe).toBe(1)
+      const left = (await endpointRow(endpoint.id)).wait
+      expect(left === null ? null : Math.ceil(left / 100_000) * 100_000).toBe(wait)
     },
   )
 
