@@ -217,7 +217,8 @@ export interface EventLog<Tx = unknown> {
   /**
    * Removes events that every consumer has passed and that have been kept long enough, and reports
    * who holds the rest. What a consumer has taken in with `takeIn` is remembered for as long as the
-   * event is there. Without transactions, `emit` remembers for as long as the log says. A relay calls it now and then; safe from any number of processes.
+   * event is there. Without transactions, `emit` remembers for as long as the log says. A
+   * relay calls this now and then; safe from any number of processes.
    */
   maintain(): Promise<Maintenance>
 }

@@ -16,8 +16,8 @@
  * because it cools down, or because a probe is under way. Of all attempts only the probe ends that,
  * however it ends; another can only make the wait longer. It was under way before and says nothing
  * about the wait: an endpoint that answers 429 to one of five deliveries accepts some of the
- * others. A wait that is asked for while the probe is under way began after it, too. If it is longer
- * than the probe's lease, the probe is an ordinary delivery from then on.
+ * others. A wait that is asked for while the probe is under way began after it, too. If it is
+ * longer than the probe's lease, the probe is an ordinary delivery from then on.
  *
  * An endpoint's row is written only if something changes. Endpoints are locked after the
  * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
