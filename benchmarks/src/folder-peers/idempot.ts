@@ -38,8 +38,12 @@ const sendWhenStored: RequestHandler = (_req, res, next) => {
   }
   res.send = (body) => {
     process.nextTick(async () => {
-      await store?.()
-      send(body)
+      try {
+        await store?.()
+        send(body)
+      } catch (error) {
+        next(error)
+      }
     })
     return res
   }

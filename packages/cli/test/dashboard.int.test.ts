@@ -104,10 +104,11 @@ test('keys are listed, shown, released and answered through it', async () => {
 
 // A bug: a filter that was empty, because a variable of the shell was not set, matched nothing in a
 // database, but through a dashboard it was no filter, and all dead letters were redriven.
-test.each(['--origin', '--subject', '--kind', '--event'])(
+test.each(['--origin', '--subject', '--kind', '--event', '--request-id'])(
   'an empty %s redrives nothing, through a dashboard or not',
   async (option) => {
-    const args = ['dead', 'redrive', option, '', '--start', ...act]
+    const all = option === '--request-id' ? ['--all'] : []
+    const args = ['dead', 'redrive', ...all, option, '', '--start', ...act]
     for (const ran of [
       await through(args),
       await oncekey([...args, '--database', database.url()]),
@@ -188,7 +189,14 @@ test('consumers, events and redrives are shown through it, and acted on', async 
   const named = ['dead', 'redrive', '--all', '--start', '--request-id', 'nightly-7', ...act]
   const once = JSON.parse((await through([...named, '--json'])).stdout)
   const again = JSON.parse((await through([...named, '--json'])).stdout)
-  expect(again.redrive).toBe(once.redrive)
+  expect(once.isNew).toBe(true)
+  expect(again).toMatchObject({ redrive: once.redrive, isNew: false })
+  const said = `It was there already: redrive ${once.redrive}`
+  expect((await through(named)).stdout).toContain(said)
+  expect(await through([...named, '--limit', '1'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"nightly-7" is the name of redrive'),
+  })
   const watching = through(['redrives', 'watch', redrive])
   await postgresLog({ client: database.pool() }).deadLetters.redrives?.carry()
   expect(await watching).toMatchObject({

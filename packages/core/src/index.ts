@@ -89,6 +89,7 @@ export {
   type Carried,
   checkedPace,
   checkedRequestId,
+  checkSameStart,
   type Redrive,
   type RedriveFilter,
   type RedrivePace,

@@ -56,15 +56,22 @@ const JSON_TYPE = 'application/json'
 
 // A bug: an act ignored a field that was empty, because a variable of the program was not set, and
 // one that it did not know, such as a misspelt one. What was left of the filter matched all dead
-// letters, and all were redriven.
+// letters, and all were redriven. With an empty `source` they were those of the first source, and a
+// start with an empty `requestId` had no name, so that its repetition started another redrive.
 test.each([
   ['dead-letters/redrive', { id: '' }, /`id` is empty/],
   ['dead-letters/redrive', { origin: '' }, /`origin` is empty/],
+  ['dead-letters/redrive', { origin: ' ' }, /`origin` is empty/],
+  ['dead-letters/redrive', { source: '' }, /`source` is empty/],
   ['dead-letters/redrive', { ids: '["1"]' }, /no field `ids` here.* id, /],
   ['dead-letters/redrive', { orgin: 'search' }, /no field `orgin` here/],
   ['dead-letters/redrive', { ['__proto__']: 'search' }, /no field/],
   ['redrives/start', { ids: '' }, /`ids` is empty/],
   ['redrives/start', { deadAfter: '' }, /`deadAfter` is empty/],
+  ['redrives/start', { requestId: '' }, /`requestId` is empty/],
+  ['redrives/start', { source: '' }, /`source` is empty/],
+  ['redrives/cancel', { source: '', id: '1' }, /`source` is empty/],
+  ['dead-letters/discard', { source: '', id: '1' }, /`source` is empty/],
   ['redrives/start', { fingerprnt: 'x' }, /no field `fingerprnt` here/],
 ] as const)('%s refuses %j, and does nothing', async (path, fields, text) => {
   const { json, form, dead, redrives } = await site()

@@ -143,3 +143,29 @@ test('two runners that were given the same name have different ones', async () =
   expect(a?.node).toMatch(/^worker\//)
   expect(a?.node).not.toBe(b?.node)
 })
+
+// A bug: after a stop, a question without an answer gave back also the run whose step was still
+// running here. Another process repeated the step beside it.
+test('nor is a run that a stop has left with its step under way', async () => {
+  const { flow, proxy } = await behindProxy('submitted-after-stop')
+  let begun = false
+  const hanging = saga<null, PoolClient>('left-under-way', { version: 1 }).step('wait', {
+    run() {
+      begun = true
+      return new Promise(() => {})
+    },
+  })
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  onTestFinished(() => pool.end())
+  const runner = createSagaRunner({ client: pool, sagas: [flow, hanging], leaseMs: 60_000 })
+  const { id } = await runner.submit(hanging, { id: randomUUID(), input: null })
+  const driven = runner.runOnce()
+  await waitFor(() => begun, { what: 'the step to begin' })
+  const dropped = proxy.dropAfter('saga_claim')
+  await expect(runner.runOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
+  await dropped
+  await runner.stop({ timeoutMs: 1 })
+  await driven
+  await runner.submit(flow, { id: randomUUID(), input: null })
+  expect(await runner.get(id)).toMatchObject({ state: 'running', owner: runner.node })
+})

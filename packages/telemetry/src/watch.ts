@@ -39,9 +39,14 @@ function guarded<Context>(name: string, call: (context: Context) => void) {
   return (context: unknown): void => {
     try {
       const returned: unknown = call(context as Context)
-      if (returned instanceof Promise) returned.catch(threw)
+      if (isThenable(returned)) returned.then(undefined, threw)
     } catch (error) {
       threw(error)
     }
   }
+}
+
+/** Also a promise of another realm, as a logger in a sandbox of a test runner returns. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

@@ -1,4 +1,4 @@
-import { startClock, startPostgres } from '@oncekey/test-servers'
+import { startClock, startPostgres, waitFor } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { test } from 'vitest'
 
@@ -14,7 +14,12 @@ test('a server with a clock of its own stops while its processes look at files',
       cross join lateral (select pg_stat_file('postgresql.conf') where g > 0) f`
     const looking = Array.from({ length: 8 }, () => pool.query(looks).catch(() => {}))
     await new Promise((resolve) => setTimeout(resolve, 500))
-    await server.stop()
+    let isStopped = false
+    const stopping = server.stop().then(() => {
+      isStopped = true
+    })
+    await waitFor(() => isStopped, { what: 'the server to stop', timeoutMs: 20_000 })
+    await stopping
     await Promise.all(looking)
     await pool.end()
     clock.remove()

@@ -221,6 +221,23 @@ export function redrives(): LogBehaviourGroup {
         },
       },
       {
+        title: 'are not started under the name of one that takes other letters',
+        needs: ['redrives'],
+        async run(context) {
+          const { by } = await someDead(context, 1)
+          const on = redrivesOf(context)
+          const named = { ...FAST, requestId: context.name() }
+          const since = (ms: number) => ({ origin: by.consumer, deadAfter: new Date(ms) })
+          const id = await on.start(since(0), named)
+          await assert.rejects(on.start({ origin: context.name() }, named), OptionsError)
+          await assert.rejects(on.start({ ...since(0), type: 'a' }, named), OptionsError)
+          await assert.rejects(on.start(since(0), { ...named, limit: 1 }), OptionsError)
+          // A caller that reckons a time from now has another one when it repeats the start.
+          assert.equal(await on.start(since(1_000), { ...named, ratePerSecond: 1 }), id)
+          await carriedOut(context, id)
+        },
+      },
+      {
         title: 'are not started with a pace, a filter or a name that cannot be',
         needs: ['redrives'],
         async run(context) {

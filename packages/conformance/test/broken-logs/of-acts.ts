@@ -94,6 +94,22 @@ export const ofRedrives: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'takes a start by a known name for a repetition, whatever it asks for',
+    replaced: redriving((right) => {
+      const started = new Map<string | undefined, string>()
+      return {
+        async start(filter, pace, by) {
+          const id = started.get(pace.requestId) ?? (await right.start(filter, pace, by))
+          if (pace.requestId !== undefined) started.set(pace.requestId, id)
+          return id
+        },
+      }
+    }),
+    caughtBy: [
+      'redrives on record: are not started under the name of one that takes other letters',
+    ],
+  },
+  {
     fault: 'knows no limit, counts nothing as refused, and starts again what was started',
     replaced: redriving((right) => ({
       start: (filter, { limit: _, requestId: __, ...pace }, by) => right.start(filter, pace, by),
@@ -106,6 +122,7 @@ export const ofRedrives: readonly BrokenLog[] = [
       'redrives on record: stop at their limit',
       'redrives on record: count what has taken effect as refused, and do not put it back',
       'redrives on record: are started once by a start that is sent again, also at the same time',
+      'redrives on record: are not started under the name of one that takes other letters',
       'redrives on record: are not started with a pace, a filter or a name that cannot be',
     ],
   },

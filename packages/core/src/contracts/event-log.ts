@@ -216,8 +216,9 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Removes events that every consumer has passed and that have been kept long enough, and reports
-   * who holds the rest. What a consumer has taken in is remembered for as long as the event is
-   * there. A relay calls it now and then; safe from any number of processes.
+   * who holds the rest. What a consumer has taken in with `takeIn` is remembered for as long as the
+   * event is there. Without transactions, `emit` remembers for as long as the log says. A
+   * relay calls this now and then; safe from any number of processes.
    */
   maintain(): Promise<Maintenance>
 }

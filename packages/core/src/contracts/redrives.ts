@@ -15,7 +15,7 @@ import type { Resolution } from './resolution.ts'
  *   by one redrive.
  * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
  * - A start that is sent again with the same `requestId` returns the first redrive and starts
- *   nothing.
+ *   nothing. One that would take other letters under that name is refused.
  * - Starting and cancelling are acts, each with an entry in the audit trail.
  */
 export interface Redrives extends RedriveRecords {
@@ -49,8 +49,9 @@ export interface RedrivePace {
 export interface RedriveStart extends RedrivePace {
   /**
    * The caller's name for this start, 1 to 200 characters. If the start is repeated with the same
-   * name, because its reply was lost, it returns the id of the first. @default none; each start is
-   * a redrive
+   * name, because its reply was lost, it returns the id of the first. Throws {@link OptionsError}
+   * if that one has another filter or limit; times are not compared. @default none; each start is a
+   * redrive
    */
   readonly requestId?: string
 }
@@ -127,6 +128,35 @@ export function checkedRequestId(requestId: string | undefined): string | undefi
     'redrive: requestId must be 1 to 200 characters, without a NUL, such as crypto.randomUUID().',
   )
 }
+
+/** What a redrive takes: of which kind it is, its filter and its limit. */
+export type RedriveScope = Pick<Redrive, 'id' | 'kind' | 'limit'> & { readonly filter: object }
+
+/**
+ * Refuses a start under the name of a redrive that takes something else. The times of the filter
+ * are not compared, because a caller that reckons them from now has others when it repeats the
+ * start. Throws {@link OptionsError}.
+ */
+export function checkSameStart(
+  requestId: string,
+  known: RedriveScope,
+  asked: Omit<RedriveScope, 'id'>,
+): void {
+  if (scopeText(known) === scopeText(asked)) return
+  throw new OptionsError(
+    `redrive: "${requestId}" is the name of redrive ${known.id}, which has another filter or limit. ` +
+      'Nothing was started: give this one a requestId of its own.',
+  )
+}
+
+function scopeText({ kind, filter, limit }: Omit<RedriveScope, 'id'>): string {
+  const conditions = Object.entries(filter)
+    .filter(([name, value]) => value !== undefined && !TIMES.includes(name))
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+  return JSON.stringify([kind, limit, conditions])
+}
+
+const TIMES = ['deadAfter', 'deadBefore', 'since', 'until']
 
 /** Validates a filter and a pace, and fills in the defaults. Throws {@link OptionsError}. */
 export function checkedPace(

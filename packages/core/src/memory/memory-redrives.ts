@@ -4,6 +4,7 @@ import { checkPageLimit } from '../contracts/keys.ts'
 import {
   checkedPace,
   checkedRequestId,
+  checkSameStart,
   type Redrive,
   type RedrivePortion,
   type Redrives,
@@ -42,7 +43,10 @@ export function memoryRedrives(on: {
       const by = actedBy('redrives.start', actedFor)
       const asked = checkedRequestId(requestId)
       const known = [...all.values()].find((each) => asked && each.requestId === asked)
-      if (known !== undefined) return known.redrive.id
+      if (asked !== undefined && known !== undefined) {
+        checkSameStart(asked, known.redrive, { kind: 'dead-letters', filter, limit: pace.limit })
+        return known.redrive.id
+      }
       ids += 1
       const id = String(ids)
       const startedAt = now()

@@ -2,8 +2,8 @@ import { BadInput, type Described, type Form } from './route.ts'
 
 /**
  * Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. A field that the act
- * does not take is refused, as is an empty one that says which of many are meant: to ignore either
- * would make the act take more than was meant.
+ * does not take is refused, as is an empty one that says what is meant: to ignore either would make
+ * the act take more than was meant, or another thing.
  */
 export async function formOf(
   request: Request,
@@ -28,8 +28,8 @@ function checkField(name: string, value: string, takes: Readonly<Record<string, 
     const names = Object.keys(takes).join(', ')
     throw new BadInput(`There is no field \`${name}\` here. There are ${names}. Nothing was done.`)
   }
-  if (described.narrows !== true || value !== '') return
-  throw new BadInput(`\`${name}\` is empty: leave it out if all are meant. Nothing was done.`)
+  if (described.narrows !== true || value.trim() !== '') return
+  throw new BadInput(`\`${name}\` is empty: say what is meant, or leave it out. Nothing was done.`)
 }
 
 async function fieldsOf(request: Request): Promise<ReadonlyMap<string, string>> {

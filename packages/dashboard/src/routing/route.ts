@@ -16,8 +16,8 @@ export interface Described {
   readonly required?: boolean
   readonly choices?: readonly string[]
   /**
-   * Whether it says which of many are meant. An act refuses it if it is given and empty, because
-   * without it the act would take more.
+   * Whether it says what is meant. An act refuses it if it is given and empty, because without it
+   * the act would take more, or something else.
    */
   readonly narrows?: boolean
 }

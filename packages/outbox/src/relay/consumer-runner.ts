@@ -81,7 +81,7 @@ export function consumerRunner<Tx>(of: {
       state.stopping = false
       await lease(state)
       let isOver = false
-      const renewing = leaseLoop(state, () => !isOver)
+      const renewing = leaseLoop(state, () => !isOver && !state.stopping)
       try {
         await takeDue(state)
         await readToEvents(state)

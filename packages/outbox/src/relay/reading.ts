@@ -6,6 +6,7 @@ import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { setAside } from './set-aside.ts'
 import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { takes } from './standing.ts'
+import { write } from './writing.ts'
 
 /**
  * Reads events and starts them until the runner stops. While there are more events, or if it is
@@ -56,14 +57,21 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
 
 /**
  * Reads one page with events, for a round. Pages without any are passed: a log reads a limited
- * number of events at once, and all of them may be of types that others take.
+ * number of events at once, and all of them may be of types that others take. The cursors are
+ * written now and then, so that a process that is ended meanwhile is not followed by one that
+ * begins at the same place.
  */
 export async function readToEvents<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const everyMs = state.options.leaseMs / 3
+  let writeAt = performance.now() + everyMs
   for (;;) {
     const page = await read(state)
     if (page === undefined) return
     absorb(state, page)
     if (page.events.length > 0 || !page.more) return
+    if (performance.now() < writeAt) continue
+    await write(state, true)
+    writeAt = performance.now() + everyMs
   }
 }
 

@@ -26,7 +26,8 @@ export interface Relay {
   /**
    * Runs one round for every consumer: takes slots, delivers the events that there are, waits for
    * the consumers, and moves the cursors. Returns how many events were handled, 0 if there were
-   * none. The relay keeps its slots between rounds; call `stop` after the last one.
+   * none. The relay keeps its slots between rounds; call `stop` after the last one. A round that is
+   * called while `stop` is under way begins when that is over.
    */
   runOnce(): Promise<number>
   /** Runs until `stop`. Failures of the log are published on `oncekey:relay-error` and retried. */
@@ -60,6 +61,8 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
   )
   const names = resolved.consumers.map(({ name }) => name)
   let state: 'idle' | 'round' | 'running' = 'idle'
+  /** The calls of `stop` that are under way. */
+  const stops = new Set<Promise<unknown>>()
   const pauseThose = (paused: ReadonlySet<string>): void => {
     for (const [at, runner] of runners.entries()) runner.pause(paused.has(names[at] ?? ''))
   }
@@ -69,6 +72,8 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     id,
 
     async runOnce() {
+      // A stop takes the slots away at its end, also from a round that began meanwhile.
+      while (stops.size > 0) await Promise.allSettled(stops)
       if (state !== 'idle') throw misuse(state)
       state = 'round'
       try {
@@ -82,6 +87,7 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     },
 
     start() {
+      if (stops.size > 0) throw misuse('stopping')
       if (state !== 'idle') throw misuse(state)
       state = 'running'
       // Until it is known which consumers are paused, all of them count as paused.
@@ -116,8 +122,15 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       waitedFor('relay.stop: timeoutMs', timeoutMs, 0)
       const ending = endBackground()
       endBackground = async () => {}
-      await Promise.all([ending, ...runners.map((runner) => runner.stop(timeoutMs))])
-      state = 'idle'
+      const stopping = Promise.all([ending, ...runners.map((runner) => runner.stop(timeoutMs))])
+      stops.add(stopping)
+      try {
+        await stopping
+      } finally {
+        stops.delete(stopping)
+        // A round that waits for the log may outlast the stop. It ends by itself.
+        if (state === 'running') state = 'idle'
+      }
     },
   }
 }
@@ -187,10 +200,12 @@ function reportConsumers({ missing, abandoned }: Maintenance): void {
   }
 }
 
-function misuse(state: string): OptionsError {
-  return new OptionsError(
-    state === 'running'
-      ? 'This relay is already running: do not call runOnce() or start() again.'
-      : 'runOnce() is under way: await it before you call runOnce() or start() again.',
-  )
+function misuse(state: 'round' | 'running' | 'stopping'): OptionsError {
+  return new OptionsError(MISUSE[state])
+}
+
+const MISUSE = {
+  round: 'runOnce() is under way: await it before you call runOnce() or start() again.',
+  running: 'This relay is already running: do not call runOnce() or start() again.',
+  stopping: 'stop() is under way: await it before you call start() again.',
 }

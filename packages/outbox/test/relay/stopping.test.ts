@@ -257,26 +257,6 @@ describe('a relay that is stopped', () => {
   })
 })
 
-describe('runOnce()', () => {
-  test('that takes longer than its lease delivers every event once and ends', async () => {
-    const { emit, relay } = logOf()
-    const seen: string[] = []
-    const slow = consumer({
-      name: 'slow',
-      concurrency: 1,
-      async handle({ event }) {
-        seen.push(String(event.subject))
-        await new Promise((resolve) => setTimeout(resolve, 250))
-      },
-    })
-    await emit('one', 'two', 'three', 'four', 'five')
-    const once = relay(slow)
-    expect(await once.runOnce()).toBe(5)
-    expect(await once.runOnce()).toBe(0)
-    expect(seen.sort()).toEqual(['five', 'four', 'one', 'three', 'two'])
-  })
-})
-
 describe('an alert', () => {
   test('that onAlert fails to take is sent again by the next check', async () => {
     const { emit, relay, log } = logOf()

@@ -91,6 +91,8 @@ function clockMovedOn(ms: number): string[] {
   const earlier = `- interval '${ms} milliseconds'`
   return [
     `update oncekey.cursors set lease_until = lease_until ${earlier}`,
+    `update oncekey.outbox set appended_at = appended_at ${earlier}`,
+    `update oncekey.processed_events set processed_at = processed_at ${earlier}`,
     `update oncekey.relays set until = until ${earlier}`,
     `update oncekey.deliveries set due_at = due_at ${earlier}, dead_at = dead_at ${earlier}`,
     // A redrive compares its times with those of the letters, so both are moved.

@@ -127,10 +127,12 @@ interface CutShort {
 }
 
 /**
- * Leaves the run with this process until its lease is over. Without this statement, or if it fails,
+ * Leaves the run with this process until its lease is over, also if questions that got no answer
+ * are given back before. Without this statement, or if it fails,
  * nothing is different but that the run then counts this process as lost.
  */
 async function leave<Tx>(runner: RunnerState<Tx>, { id, epoch, move }: Held): Promise<void> {
+  runner.unanswered.keep(id)
   const { client, statements, commitTimeoutMs: timeoutMs } = runner
   try {
     await client.query(statements.leaveRun({ id, epoch, move }), { timeoutMs })

@@ -54,7 +54,7 @@ async function driveToEnd<Tx>(
     try {
       const stopped = await forward(runner, definition, held, run)
       if (stopped?.kind === 'lost') {
-        runner.unanswered.lost(id)
+        runner.unanswered.keep(id)
         tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
       }
       if (stopped?.kind === 'cancelled') {

@@ -61,7 +61,7 @@ export const sagaComments: Readonly<Record<string, TableComment>> = {
       due_at: 'Until when its owner has it, or from when on anybody may.',
       owner: 'Which process has it.',
       epoch: 'Counts who has had it, and fences them.',
-      lost: 'How many of them vanished since it last came forward.',
+      lost: 'How many of them vanished since it last came forward; -1 for one that has left it.',
       move: 'The name of the last move, by which a lost answer is found out.',
       move_epoch: 'The epoch of that move.',
       due_in_ms: 'How far due_at was ahead when it was set. Milliseconds.',

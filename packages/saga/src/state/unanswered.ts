@@ -17,10 +17,10 @@ export interface Unanswered {
     ask: () => Promise<T>,
   ): Promise<{ readonly answer: T; readonly askedAt: number }>
   /**
-   * This process drove a run and lost it: it does not give that run back, because a step that hangs
-   * its process has to count.
+   * This process drove a run and no longer does, but does not give it back: it lost the run, and a
+   * step that hangs its process has to count, or it stopped and left the run while its step runs.
    */
-  lost(id: string): void
+  keep(id: string): void
 }
 
 export function unanswered<Tx>(
@@ -30,7 +30,7 @@ export function unanswered<Tx>(
 ): Unanswered {
   const { client, node, leaseMs, acquireTimeoutMs: timeoutMs } = options
   const asked = new Map<string, number>()
-  const lost = new Set<string>()
+  const left = new Set<string>()
   /** Questions under way whose runs only the answers name. */
   let claims = 0
   let failures = 0
@@ -56,10 +56,10 @@ export function unanswered<Tx>(
         throw error
       }
     },
-    lost(id) {
-      lost.add(id)
-      const [oldest] = lost
-      if (lost.size > MOST_LOST && oldest !== undefined) lost.delete(oldest)
+    keep(id) {
+      left.add(id)
+      const [oldest] = left
+      if (left.size > MOST_LEFT && oldest !== undefined) left.delete(oldest)
     },
   }
 
@@ -69,7 +69,7 @@ export function unanswered<Tx>(
    */
   async function giveBack(): Promise<void> {
     const upTo = failures
-    const kept = [...driving.keys(), ...asked.keys(), ...lost]
+    const kept = [...driving.keys(), ...asked.keys(), ...left]
     try {
       await client.query(statements.giveBackUnanswered({ owner: node, leaseMs, kept }), {
         timeoutMs,
@@ -91,4 +91,4 @@ export function unanswered<Tx>(
   }
 }
 
-const MOST_LOST = 1_000
+const MOST_LEFT = 1_000

@@ -70,64 +70,6 @@ describe('one endpoint', () => {
     expect(await worker.deliverOnce()).toBe(5)
   })
 
-  test('whose cooldown is over is probed by one of many workers', async () => {
-    const hooks = database.hooks({ breakerFailures: 1 })
-    const receiver = await startReceiver(500)
-    await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
-    await fanOut(hooks, database.pool(), events(20))
-    await hooks.createWorker({ endpointConcurrency: 1 }).deliverOnce()
-    await unblock()
-    const workers = Array.from({ length: 5 }, () => hooks.createWorker())
-    for (const worker of workers) await worker.deliverOnce()
-    expect(receiver.received).toHaveLength(2)
-  })
-
-  test.each([
-    ['a permanent refusal', 422, 'dead'],
-    ['a stop of the worker', undefined, 'pending'],
-  ] as const)(
-    'whose probe ends with %s is probed again at once, and the breaker stays as it was',
-    async (_, status, state) => {
-      const hooks = database.hooks({ breakerFailures: 1, schedule: [0, 0, 0] })
-      const receiver = await startReceiver(500)
-      const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
-      await fanOut(hooks, database.pool(), events(4))
-      await hooks.createWorker({ endpointConcurrency: 1 }).deliverOnce()
-      await unblock()
-      await makeAllDue()
-
-      receiver.answer(status ?? (() => {}))
-      const worker = hooks.createWorker()
-      const probing = worker.deliverOnce()
-      await waitFor(() => receiver.received.length === 2, { what: 'the probe' })
-      if (status === undefined) await worker.stop({ timeoutMs: 0 })
-      expect(await probing).toBe(1)
-      const probed = receiver.received[1]?.headers['webhook-id']
-      expect(await hooks.deliveries.list()).toContainEqual(
-        expect.objectContaining({ eventId: probed, state }),
-      )
-      expect(await endpointRow(endpoint.id)).toMatchObject({ failures: 1, wait: null })
-
-      receiver.answer(200)
-      expect(await hooks.createWorker().deliverOnce()).toBe(1)
-      expect(await endpointRow(endpoint.id)).toMatchObject({ failures: 0, wait: null })
-    },
-  )
-
-  test('whose probe was given back unsent is probed again at once', async () => {
-    const hooks = database.hooks({ breakerFailures: 1 })
-    const receiver = await startReceiver(500)
-    const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
-    await fanOut(hooks, database.pool(), events(2))
-    await hooks.createWorker({ endpointConcurrency: 1 }).deliverOnce()
-    await unblock()
-    const worker = hooks.createWorker()
-    const probing = worker.deliverOnce()
-    await worker.stop({ timeoutMs: 0 })
-    expect(await probing).toBe(0)
-    expect(await endpointRow(endpoint.id)).toMatchObject({ failures: 1, wait: null })
-  })
-
   test('that answers with refusals is not held back', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver(422)

@@ -50,8 +50,8 @@ export function filterOf({ given }: Call): DeadLetterFilter {
 }
 
 /** An empty value comes from a variable that is not set, and is no condition that anybody means. */
-function refuseEmpty(given: Given): void {
-  for (const name of Object.keys(FILTER)) {
+export function refuseEmpty(given: Given, names: readonly string[] = Object.keys(FILTER)): void {
+  for (const name of names) {
     if (!given.has(name) || ![given.list(name)].flat().includes('')) continue
     throw usageError(`--${name} is empty: write what it is to be, or leave it out.`)
   }

@@ -1,11 +1,11 @@
-import { LETTERS_LOOKED_AT } from '@oncekey/core'
-import { deadLetters } from '@oncekey/outbox'
+import { type DeadLetterSource, LETTERS_LOOKED_AT } from '@oncekey/core'
+import { type DeadLetters, deadLetters } from '@oncekey/outbox'
 import { usageError } from '../../command/cli-error.ts'
 import type { Call, Command } from '../../command/command.ts'
 import { ExitCode } from '../../command/exit-code.ts'
 import { deadLettersOf } from '../../connection/log.ts'
 import { shownDuration } from '../../output/page.ts'
-import { FILTER, filterOf, OF } from './filter.ts'
+import { FILTER, filterOf, OF, refuseEmpty } from './filter.ts'
 import { letterRow, showRefused } from './shown-letter.ts'
 
 export const deadRedriveCommands: readonly Command[] = [
@@ -40,7 +40,7 @@ export const deadRedriveCommands: readonly Command[] = [
       start: { help: 'Only put it on record, and print its id for redrives watch.' },
       'request-id': {
         value: 'text',
-        help: 'For scripts: repeated with the same text, it goes on with the redrive that is there.',
+        help: 'For scripts: repeated with the same text and filter, it goes on with the redrive that is there.',
       },
     },
     examples: [
@@ -80,6 +80,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   const act = call.act()
   const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
   const limit = given.whole('limit', 1, 1_000_000_000)
+  if (given.has('request-id')) refuseEmpty(given, ['request-id'])
   const requestId = given.text('request-id')
   const pace = {
     ratePerSecond,
@@ -98,12 +99,16 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       String(count),
     )
   }
+  const newest = requestId === undefined ? undefined : await newestOf(found, source)
+  const isNew = (id: string | undefined): boolean =>
+    newest === undefined || Number(id) > Number(newest)
+  const wasThere = (id: string | undefined): string => `It was there already: redrive ${id}`
   if (given.flag('start')) {
     const id = await source.startRedrive(filter, { ...pace, ...act })
-    await out.result({ of: found.name, redrive: id, matched, ...act }, (page) => {
+    await out.result({ of: found.name, redrive: id, isNew: isNew(id), matched, ...act }, (page) => {
       const watch = `oncekey redrives watch ${id}`
       const of = found.name === 'consumers' ? '' : ` --of ${found.name}`
-      page.line`It is redrive ${id}: ${watch + of}`
+      page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
     })
     return ExitCode.done
   }
@@ -111,7 +116,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
     out.progress(`A worker of ${found.name} behind the dashboard carries it; Ctrl-C cancels it.`)
   }
   let told = 0
-  const { id, redriven, refused } = await source.redrive(filter, {
+  const { id, redriven, refused, ...took } = await source.redrive(filter, {
     ...pace,
     ...act,
     signal,
@@ -121,20 +126,30 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       out.progress(`${done} of ${count}`)
     },
   })
+  // What a redrive that was there already has taken is no part of what matches now.
+  const ofHowMany = isNew(id) ? matched : took.matched
   const result = {
     of: found.name,
     redrive: id,
+    isNew: isNew(id),
     ...act,
-    matched,
+    matched: ofHowMany,
     redriven: redriven.length,
     ids: redriven,
     refused,
   }
   await out.result(result, (page) => {
-    page.line`${redriven.length} of ${matched} dead letters are on their way again (${act.actor}: ${act.note}).`
+    if (!isNew(id)) page.line`${wasThere(id)}.`
+    page.line`${redriven.length} of ${ofHowMany} dead letters are on their way again (${act.actor}: ${act.note}).`
     showRefused(page, refused)
     if (signal.aborted) page.line`Interrupted: the others are as they were.`
   })
   if (signal.aborted) return ExitCode.interrupted
   return redriven.length > 0 && refused.length === 0 ? ExitCode.done : ExitCode.found
+}
+
+/** The id of the newest redrive of the source, by which it is told whether a start made another. */
+async function newestOf(found: DeadLetterSource, { redrives }: DeadLetters): Promise<string> {
+  const page = await redrives?.list({ source: found.name }, { limit: 1 })
+  return page?.items[0]?.id ?? '0'
 }

@@ -8,6 +8,7 @@ const REASONS = ['permanent', 'exhausted', 'poison', 'unwanted'] as const
 export const FILTER: Readonly<Record<string, Described>> = {
   source: {
     about: 'Whose dead letters: consumers, webhooks, sagas. The first there is by default.',
+    narrows: true,
   },
   origin: { about: 'Only of this consumer, endpoint or saga.', narrows: true },
   type: { about: 'Only of this type.', narrows: true },

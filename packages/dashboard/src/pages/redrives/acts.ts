@@ -20,6 +20,7 @@ const START: Readonly<Record<string, Described>> = {
   requestId: {
     about:
       'A name for this start. Sent again with it, because the reply was lost, it starts nothing.',
+    narrows: true,
   },
 }
 
@@ -50,7 +51,7 @@ export const cancelRedrive: ActRoute = confirmedAct({
   act: 'redrives.cancel',
   summary: 'End a redrive that is running; what it has taken stays taken',
   fields: {
-    source: { about: 'Whose: consumers, webhooks, sagas.' },
+    source: { about: 'Whose: consumers, webhooks, sagas.', narrows: true },
     id: { about: 'The id of the redrive.', required: true },
   },
   answers: resultWord,

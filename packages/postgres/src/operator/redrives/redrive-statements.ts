@@ -33,8 +33,8 @@ const columns = `r.id::text as id, r.source, r.kind, r.filter::text as filter, r
 
 /**
  * Puts a redrive on record with an audit entry and the number of letters that match at this moment,
- * counted up to 100,000. If a redrive with the same name was started before, returns that one.
- * Returns no row if it was started in this very moment: `findStarted` finds it then.
+ * counted up to 100,000. If a redrive with the same name was started before, returns that one, with
+ * what it takes. Returns no row if it was started in this very moment: `findStarted` finds it then.
  */
 export function startRedrive(
   schema: string,
@@ -46,7 +46,7 @@ export function startRedrive(
   readonly requestId: string | undefined
   readonly actor: string | null
   readonly note: string | null
-}) => Statement<{ id: string }> {
+}) => Statement<StartedRedrive> {
   return ({ filter, rate, most, requestId, actor, note }) => {
     const values = kind.values(filter)
     const [json, pace, limit, by, why, request] = [1, 2, 3, 4, 5, 6].map(
@@ -64,7 +64,7 @@ export function startRedrive(
       name: `start_redrive_${kind.source}_${kind.kind}`,
       text: `
       with mine as materialized (select clock_timestamp() as started_at), started as materialized (
-        select r.id from ${schema}.redrives r
+        select r.id, ${SCOPE} as scope from ${schema}.redrives r
           where r.source = '${kind.source}' and r.request = ${request}::text
       ), made as (
         insert into ${schema}.redrives (source, kind, filter, rate, most, actor, note, matched,
@@ -82,22 +82,31 @@ export function startRedrive(
           on conflict (source, request) where request is not null do nothing
           returning *
       )
-      select made.id::text as id, ${audit}::text as operation from made
+      select made.id::text as id, null as scope, ${audit}::text as operation from made
       union all
-      select started.id::text, null from started`,
+      select started.id::text, started.scope, null from started`,
       values: [...values, JSON.stringify(filter), rate, most, actor, note, requestId ?? null],
     }
   }
 }
 
+/** A redrive's id, and what it takes (JSON) if it was there already. */
+export interface StartedRedrive {
+  readonly id: string
+  readonly scope: string | null
+}
+
+const SCOPE = `json_build_object('id', r.id::text, 'kind', r.kind, 'filter', r.filter, 'limit',
+    r.most)::text`
+
 /** The redrive that was started with this name. */
 export function findStarted(
   schema: string,
-): (source: string, requestId: string) => Statement<{ id: string }> {
+): (source: string, requestId: string) => Statement<StartedRedrive> {
   return (source, requestId) => ({
     name: 'find_started_redrive',
     text: `
-      select r.id::text as id from ${schema}.redrives r
+      select r.id::text as id, ${SCOPE} as scope from ${schema}.redrives r
         where r.source = $1::text and r.request = $2::text`,
     values: [source, requestId],
     cancellable: true,

@@ -4,6 +4,7 @@ import {
   type Carried,
   checkedPace,
   checkedRequestId,
+  checkSameStart,
   OncekeyError,
   type Redrives,
 } from '@oncekey/core'
@@ -76,10 +77,15 @@ export function startRedriveOf(
     const requestId = checkedRequestId(named)
     const asked = { filter, rate: ratePerSecond, most: limit, requestId, ...by }
     const [made] = await ask(startRedrive(schema, kind)(asked))
-    if (made !== undefined) return made.id
-    const [started] = await ask(findStarted(schema)(kind.source, requestId ?? ''))
-    if (started !== undefined) return started.id
-    throw new OncekeyError('store-unavailable', 'A redrive was neither started nor found.')
+    const name = requestId ?? ''
+    const [found] = made === undefined ? await ask(findStarted(schema)(kind.source, name)) : [made]
+    if (found === undefined)
+      throw new OncekeyError('store-unavailable', 'A redrive was neither started nor found.')
+    if (found.scope !== null) {
+      const mine = JSON.parse(JSON.stringify(filter))
+      checkSameStart(name, JSON.parse(found.scope), { kind: kind.kind, filter: mine, limit })
+    }
+    return found.id
   }
 }
 

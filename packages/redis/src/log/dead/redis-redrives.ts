@@ -4,6 +4,7 @@ import {
   checkedPace,
   checkedRequestId,
   checkPageLimit,
+  checkSameStart,
   type DeadLetterFilter,
   OptionsError,
   type Redrive,
@@ -35,7 +36,7 @@ export function redisRedrives(
       const matched = await count(filter)
       const last = await log.askSlots(lastDeathScript, allSlots, (slots) => ({ slots }))
       const asked = JSON.parse(JSON.stringify(filter))
-      return await log.ask(startRedriveScript, {
+      const id = await log.ask(startRedriveScript, {
         requestId,
         filter: JSON.stringify(asked),
         rate: ratePerSecond,
@@ -51,6 +52,11 @@ export function redisRedrives(
           matched,
         }),
       })
+      const known = requestId === undefined ? undefined : await find(log, id)
+      if (requestId !== undefined && known !== undefined) {
+        checkSameStart(requestId, known, { kind: 'dead-letters', filter: asked, limit })
+      }
+      return id
     },
 
     carry: () => carryRedrives(log),

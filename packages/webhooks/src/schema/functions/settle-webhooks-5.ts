@@ -16,7 +16,8 @@
  * because it cools down, or because a probe is under way. Of all attempts only the probe ends that,
  * however it ends; another can only make the wait longer. It was under way before and says nothing
  * about the wait: an endpoint that answers 429 to one of five deliveries accepts some of the
- * others.
+ * others. A wait that is asked for while the probe is under way began after it, too. If it is
+ * longer than the probe's lease, the probe is an ordinary delivery from then on.
  *
  * An endpoint's row is written only if something changes. Endpoints are locked after the
  * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
@@ -90,7 +91,8 @@ export function settleAndKeepWaits(schema: string): string {
 
       if settled_positions is null or all_is_well and not exists (
         select from ${schema}.webhook_endpoints e
-          where e.id = any(settled_endpoints) and (e.failing_since is not null or e.failures > 0)
+          where e.id = any(settled_endpoints) and (e.failing_since is not null or e.failures > 0
+            or e.probe_id = any(settled_ids))
       ) then
         return;
       end if;
@@ -125,6 +127,7 @@ export function settleAndKeepWaits(schema: string): string {
             e.failed_attempts, e.failed_events, e.probe_id
           from ${schema}.webhook_endpoints e join tally t on t.endpoint_id = e.id
           where t.failure > 0 or t.block_ms > 0 or e.failing_since is not null or e.failures > 0
+            or e.probe_id = any(t.ids)
           order by e.id
           for no key update of e
       ), judged as (
@@ -165,7 +168,10 @@ export function settleAndKeepWaits(schema: string): string {
                   in_max_cooldown_ms, in_cooldown_ms * power(2, least(w.failures - in_breaker_failures, 20))
                 ) * interval '1 millisecond' end,
               case when w.block_ms > 0 then now() + w.block_ms * interval '1 millisecond' end),
-            probe_id = case when w.probed then null else e.probe_id end,
+            probe_id = case
+              when w.probed or w.block_ms > 0
+                and now() + w.block_ms * interval '1 millisecond' > w.blocked_until then null
+              else e.probe_id end,
             status = case when e.status in ('enabled', 'paused') and (w.gone or w.line = 100)
               then 'disabled' else e.status end,
             reason = case when e.status in ('enabled', 'paused') and (w.gone or w.line = 100)
