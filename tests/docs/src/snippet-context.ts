@@ -91,6 +91,22 @@ export const around: readonly Around[] = [
   { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
   {
     page: 'docs/dashboard.md',
+    having: 'loggedIn.run(req.user',
+    names: {
+      session:
+        "(req: import('express').Request & { user?: { email: string; isOperator: boolean } }, res: import('express').Response, next: () => void) => void",
+    },
+  },
+  {
+    page: 'docs/deploys.md',
+    names: {
+      ...onceOfExpress,
+      server: "import('node:http').Server",
+      relay: "import('@oncekey/outbox').Relay",
+    },
+  },
+  {
+    page: 'docs/dashboard.md',
     having: '  authorize,',
     names: {
       authorize: "import('@oncekey/dashboard').DashboardOptions['authorize']",
