@@ -72,6 +72,10 @@ const onceOfExpress: Names = {
   once: "ReturnType<typeof import('@oncekey/express').idempotency<import('pg').PoolClient>>",
 }
 
+const WITH_LOGIN =
+  "(req: import('http').IncomingMessage & { user?: { email: string; isOperator: boolean } }, " +
+  "res: import('http').ServerResponse, next: () => void) => void"
+
 /** The first entry that fits a snippet counts. */
 export const around: readonly Around[] = [
   { page: 'docs/bridges.md', skip: 'compiled by packages/postgres/test/bridges/docs.test.ts' },
@@ -92,10 +96,8 @@ export const around: readonly Around[] = [
   {
     page: 'docs/dashboard.md',
     having: 'loggedIn.run(req.user',
-    names: {
-      session:
-        "(req: import('express').Request & { user?: { email: string; isOperator: boolean } }, res: import('express').Response, next: () => void) => void",
-    },
+    // An application that has declared what its login puts on the request.
+    names: { app: `{ use(path: string, ...of: (${WITH_LOGIN})[]): void }`, session: WITH_LOGIN },
   },
   {
     page: 'docs/deploys.md',
