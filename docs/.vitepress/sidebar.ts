@@ -38,7 +38,7 @@ const guides = [
     page('Koa', 'packages/koa'),
     page('NestJS', 'packages/nestjs'),
     page('node:http, Connect', 'packages/node'),
-    page('tRPC, Next.js, h3, Lambda, jobs', 'recipes'),
+    page('tRPC, Next.js, SvelteKit, Nuxt, Lambda, jobs', 'recipes'),
     page('An adapter of your own', 'adapters'),
   ),
   group(

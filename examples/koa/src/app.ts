@@ -41,4 +41,4 @@ router.get('/books', async (ctx) => {
   ctx.body = rows[0]
 })
 
-export const app = new Koa().use(once).use(bodyParser()).use(router.routes())
+export const app = new Koa().use(bodyParser()).use(once).use(router.routes())

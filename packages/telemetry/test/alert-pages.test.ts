@@ -21,6 +21,13 @@ test('the page of each alert shows its rule', () => {
   }
 })
 
+// Whoever wanted to see all rules had to open nine pages.
+test('one page shows all rules', () => {
+  const all = rules().map(([, rule]) => rule)
+  const page = read('../../../docs/telemetry.md')
+  expect(page).toContain(`### All rules\n\n\`\`\`yaml\n${all.join('')}\`\`\`\n`)
+})
+
 test('the package contains the rules and the dashboard that its pages name', () => {
   const { files } = JSON.parse(read('../package.json'))
   expect(files).toEqual(

@@ -72,6 +72,10 @@ const onceOfExpress: Names = {
   once: "ReturnType<typeof import('@oncekey/express').idempotency<import('pg').PoolClient>>",
 }
 
+const WITH_LOGIN =
+  "(req: import('http').IncomingMessage & { user?: { email: string; isOperator: boolean } }, " +
+  "res: import('http').ServerResponse, next: () => void) => void"
+
 /** The first entry that fits a snippet counts. */
 export const around: readonly Around[] = [
   { page: 'docs/bridges.md', skip: 'compiled by packages/postgres/test/bridges/docs.test.ts' },
@@ -89,6 +93,20 @@ export const around: readonly Around[] = [
   { page: 'docs/operating.md', having: "from './store.ts'", skip: 'imports a file of the reader' },
   { page: 'docs/http.md', wrap: ["idempotency({ store, scope: () => 'ana',\n", '})'] },
   { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
+  {
+    page: 'docs/dashboard.md',
+    having: 'loggedIn.run(req.user',
+    // An application that has declared what its login puts on the request.
+    names: { app: `{ use(path: string, ...of: (${WITH_LOGIN})[]): void }`, session: WITH_LOGIN },
+  },
+  {
+    page: 'docs/deploys.md',
+    names: {
+      ...onceOfExpress,
+      server: "import('node:http').Server",
+      relay: "import('@oncekey/outbox').Relay",
+    },
+  },
   {
     page: 'docs/dashboard.md',
     having: '  authorize,',

@@ -3,6 +3,7 @@ import type { Claim } from '../../src/contracts/store.ts'
 import type { StoredResponse } from '../../src/contracts/stored-response.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { memoryStore } from '../../src/memory/memory-store.ts'
+import type { SealKeys } from '../../src/request/seal.ts'
 import { post, response } from '../support/post.ts'
 import { storeThat } from '../support/stores.ts'
 import { problemOf, runOf, text } from './handler-runs.ts'
@@ -95,6 +96,24 @@ describe('with seal keys', () => {
     expect(run.context.attempt).toBe(2)
     await run.complete(response())
     expect((await after.begin(post('k-1'))).kind).toBe('replay')
+  })
+
+  // The documentation said to add a key and make it current in one step. During that deploy a
+  // process that does not list the key takes the retry for another request.
+  test('a retry is recognised by every process of a rotation in two deploys', async () => {
+    const before = { current: 'k1', keys: { k1 } }
+    const listed = { current: 'k1', keys: { k1, k2 } }
+    const rotated = { current: 'k2', keys: { k1, k2 } }
+    const retry = async (first: SealKeys, second: SealKeys) => {
+      const store = memoryStore()
+      await (await runOf(createEngine({ store, seal: first }))).complete(response())
+      const decision = await createEngine({ store, seal: second }).begin(post('k-1'))
+      return decision.kind === 'problem' ? decision.code : decision.kind
+    }
+    const beside = async (a: SealKeys, b: SealKeys) => [await retry(a, b), await retry(b, a)]
+    expect(await beside(before, listed)).toEqual(['replay', 'replay'])
+    expect(await beside(listed, rotated)).toEqual(['replay', 'replay'])
+    expect(await beside(before, rotated)).toEqual(['replay', 'key-reused'])
   })
 
   test('a retry after its key was retired too early is refused, and not run again', async () => {

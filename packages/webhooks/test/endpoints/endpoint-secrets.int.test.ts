@@ -223,6 +223,33 @@ test('a purge removes a secret that a rotation has replaced, once its overlap is
   expect(await hooks.endpoints.secrets(endpoint.id)).toMatchObject([{ secret: rotated?.secret }])
 })
 
+// The documentation said to keep a retired key "until its records are purged", which never happens
+// to secrets: it named no way to be rid of such a key.
+test('a secret is sealed anew, and its customer need not know', async () => {
+  const [k1, k2] = [randomBytes(32), randomBytes(32)]
+  const receiver = await startReceiver()
+  const headers = { authorization: 'Bearer x' }
+  const { endpoint, secret } = await database
+    .hooks({ seal: { current: 'k1', keys: { k1 } } })
+    .endpoints.register({ url: receiver.url, types: ['*'], headers })
+  const { endpoints } = database.hooks({ seal: { current: 'k2', keys: { k1, k2 } } })
+
+  const [newest] = await endpoints.secrets(endpoint.id)
+  await endpoints.rotateSecret(endpoint.id, { secret: newest!.secret, overlapMs: 0 })
+  await endpoints.update(endpoint.id, { headers })
+
+  const hooks = database.hooks({ seal: { current: 'k2', keys: { k2 } } })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  await hooks.createWorker().deliverOnce()
+  verified(receiver.received[0]!, secret)
+  expect(receiver.received[0]).toMatchObject({ headers })
+  expect(await database.query('select seal from oncekey.webhook_secrets')).toEqual([{ seal: 'k2' }])
+  const [row] = await database.query<{ seal: string }>(
+    "select headers->>'seal' as seal from oncekey.webhook_endpoints",
+  )
+  expect(row?.seal).toBe('k2')
+})
+
 // A dashboard or a command line without the keys stored the next secret in plain text.
 test('beside sealed secrets nothing is stored in plain text', async () => {
   const sealing = { seal: { current: 'k1', keys: { k1: randomBytes(32) } } }

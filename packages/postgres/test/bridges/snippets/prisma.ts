@@ -5,6 +5,7 @@ import { Pool } from 'pg'
 import { type Prisma, PrismaClient } from '../prisma/generated/client.ts'
 
 const pool = new Pool({ connectionString: process.env.DATABASE_URL })
+pool.on('error', console.error)
 export const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
 export const store = postgresStore({ client: fromPrisma(prisma, { pool }) })
 
