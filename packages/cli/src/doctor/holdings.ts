@@ -51,7 +51,7 @@ export async function lagResult(asked: Asked): Promise<CheckResult> {
         what: `No relay has asked for consumer "${name}" for ${shownDuration(unseenMs)}; it is behind by ${behind}.`,
         why: abandoned
           ? 'It was given up: events it has not had may be gone already.'
-          : 'Nothing is delivered to it, and every event since is kept for it.',
+          : 'Nothing is delivered to it. Its events are kept for seven days (abandonedAfterMs) and may then be gone.',
         todo: `Start its relay. If it was removed or renamed: oncekey consumers retire ${shellWord(name)}.`,
       })
     } else if (events > asked.mostLag || (oldestMs ?? 0) > asked.longestLagMs) {

@@ -64,7 +64,7 @@ function integration(framework: Framework, store: StoreKind, isTypeScript: boole
     express: "app.post('/orders', express.json(), once, handler)",
     fastify: 'await app.register(once), before the routes that it covers',
     hono: "app.post('/orders', once, handler)",
-    koa: 'app.use(authenticate).use(once), before the body parser and the routes',
+    koa: 'app.use(authenticate).use(bodyParser()).use(once), before the routes',
     next: 'export const POST = once(async (request) => …), in a route.ts',
   }[framework]
   const text = isTypeScript ? '(authorization: string | undefined): string' : '(authorization)'
