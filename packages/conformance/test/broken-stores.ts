@@ -4,6 +4,7 @@ import { abandonForgets } from './broken-stores/of-attempts/abandon-forgets.ts'
 import { abandonWithoutOwner } from './broken-stores/of-attempts/abandon-without-owner.ts'
 import { alwaysAttemptOne } from './broken-stores/of-attempts/always-attempt-one.ts'
 import { attemptsFromZero } from './broken-stores/of-attempts/attempts-from-zero.ts'
+import { answeredClaimsStay } from './broken-stores/of-attempts/answered-claims-stay.ts'
 import { busyFreesKey } from './broken-stores/of-attempts/busy-frees-key.ts'
 import { endsThrow } from './broken-stores/of-attempts/ends-throw.ts'
 import { forgetsWhoCompleted } from './broken-stores/of-attempts/forgets-who-completed.ts'
@@ -146,6 +147,7 @@ export const brokenStores: readonly BrokenStore[] = [
   unheardClaimsFree,
   settlesAtOnce,
   unheardClaimsStay,
+  answeredClaimsStay,
   waitsForFinished,
   waitsInVain,
   writesAtOnce,
