@@ -13,8 +13,8 @@ import { leasedAttempt } from './leased-attempt.ts'
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
-  const late = store.lateEnds.tried(key.id)
-  if (late !== undefined) await late
+  const late = store.lateEnds.tried(key.id, claim.signal)
+  if (late !== undefined && !(await late) && claim.signal.aborted) return IN_PROGRESS
   let isInDoubt = false
   const ask = (): Promise<LeaseReply> =>
     askLease(store, claim, key, () => {
