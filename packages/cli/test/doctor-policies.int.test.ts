@@ -42,8 +42,7 @@ describe('doctor, on row level security', () => {
     return found.filter(({ check }) => check === 'policies')
   }
 
-  const on = (table: string) =>
-    pool.query(`alter table oncekey.${table} enable row level security`)
+  const on = (table: string) => pool.query(`alter table oncekey.${table} enable row level security`)
   const policy = (text: string) => pool.query(`create policy p_${count++} on oncekey.${text}`)
   let count = 0
 

@@ -15,8 +15,9 @@ afterEach(() => {
 
 /**
  * A pooler with a fault that some have in transaction mode: the first time a client sends `text`,
- * it gets a session in which another client's transaction is open, begun with `begin`. If the client
- * goes away, the pooler closes the session. `sent` receives what that client sends from then on.
+ * it gets a session in which another client's transaction is open, begun with `begin`. If the
+ * client goes away, the pooler closes the session. `sent` receives what that client sends from then
+ * on.
  */
 async function mixing(text: string, begin: string, sent: string[]): Promise<string> {
   let isDue = true

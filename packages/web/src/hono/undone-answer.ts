@@ -8,9 +8,9 @@ type AnyContext = Context<any>
 /**
  * Keeps middleware outside from making a success of a request that was undone or never ran. It may
  * not know: one that answers with what a handler left in `c.set` would tell the client of an order
- * that is not in the database. Refused is a response below 400 that is not derived from the current one, from its
- * body or by code that has read it. Another error is allowed, and so is an envelope of status 200
- * around the problem.
+ * that is not in the database. Refused is a response below 400 that is not derived from the current
+ * one, from its body or by code that has read it. Another error is allowed, and so is an envelope
+ * of status 200 around the problem.
  */
 export function refuseSuccess(c: AnyContext): void {
   const own = ownResponse(c)

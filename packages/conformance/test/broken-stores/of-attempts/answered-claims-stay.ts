@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** Once the second copy of a claim is answered, the first, which is still on its way, is forgotten. */
+/** Once the second copy of a claim is answered, the first, still on its way, is forgotten. */
 export const answeredClaimsStay = brokenStore({
   fault: 'leaves a key to a claim that was carried out after its second copy was answered',
   modes: ['lease'],
