@@ -3,6 +3,7 @@ import { abandonDoesNothing } from './broken-stores/of-attempts/abandon-does-not
 import { abandonForgets } from './broken-stores/of-attempts/abandon-forgets.ts'
 import { abandonWithoutOwner } from './broken-stores/of-attempts/abandon-without-owner.ts'
 import { alwaysAttemptOne } from './broken-stores/of-attempts/always-attempt-one.ts'
+import { answeredClaimsStay } from './broken-stores/of-attempts/answered-claims-stay.ts'
 import { attemptsFromZero } from './broken-stores/of-attempts/attempts-from-zero.ts'
 import { busyFreesKey } from './broken-stores/of-attempts/busy-frees-key.ts'
 import { endsThrow } from './broken-stores/of-attempts/ends-throw.ts'
@@ -146,6 +147,7 @@ export const brokenStores: readonly BrokenStore[] = [
   unheardClaimsFree,
   settlesAtOnce,
   unheardClaimsStay,
+  answeredClaimsStay,
   waitsForFinished,
   waitsInVain,
   writesAtOnce,

@@ -95,7 +95,7 @@ export function idempotency<Tx, E extends Env = any>(
     let answered = false
     let hasRun = false
     let isRunning = false
-    let isUndone = false
+    let isProblem = false
     let raw: RawResponse | undefined
     const late = guardLateAnswers(c)
     try {
@@ -117,22 +117,22 @@ export function idempotency<Tx, E extends Env = any>(
         // like any other.
         return c.res
       }
-      const undone = () => {
-        isUndone = true
+      const problem = () => {
+        isProblem = true
       }
-      const exchange = { before, impliedType: impliedType(c), undone }
+      const exchange = { before, impliedType: impliedType(c), problem }
       const answer = await answerOnce(engine, reading(c), exchange, handle)
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
       if (!hasRun || isSentEmpty(c.res)) sendWithoutType(c)
       if (isRunning) late.refuse()
-      else if (isUndone) refuseSuccess(c)
+      else if (isProblem) refuseSuccess(c)
     } catch (error) {
       raw?.finish(undefined, error)
       // `app.onError` starts from the current headers, so those of the undone response are removed
       // first.
       putResponse(c, new Response(null, { headers: before }))
-      if (hasRun) refuseSuccessAfterError(c)
+      refuseSuccessAfterError(c)
       throw error
     }
   }

@@ -85,6 +85,57 @@ describe('middleware outside makes no success of a request that was undone', () 
   })
 })
 
+// A bug: each of these was answered with 200, although no handler had run.
+describe('middleware outside makes no success of a request that did not run', () => {
+  beforeEach(() => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    return () => vi.restoreAllMocks()
+  })
+
+  test('because the store is down', async () => {
+    const begin = () => Promise.reject(new Error('the database is gone'))
+    const { app } = shop(resultOf, { store: { ...memoryStore(), begin } })
+    const answer = await post(app, 'k')
+    expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'store-unavailable' }])
+  })
+
+  test('because another request has the key', async () => {
+    let open = (): void => {}
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const { app } = shop(resultOf, {}, async (c) => {
+      await gate
+      return c.json({ id: 1 }, 201)
+    })
+    const first = post(app, 'k')
+    const answer = await post(app, 'k')
+    expect([answer.status, await answer.json()]).toMatchObject([409, { code: 'in-progress' }])
+    open()
+    expect((await first).status).toBe(200)
+  })
+
+  test.each([
+    ['its key belongs to another request', 422, 'key-reused', 'k', '{"amount":2}'],
+    ['its key is invalid', 400, 'key-invalid', '"', '{"amount":1}'],
+  ])('because %s', async (_, status, code, key, body) => {
+    const { app } = shop(resultOf)
+    await post(app, 'k')
+    const answer = await post(app, key, { body })
+    expect([answer.status, await answer.json()]).toMatchObject([status, { code }])
+  })
+
+  test('because its scope cannot be found', async () => {
+    const { app } = shop(resultOf, {
+      scope() {
+        throw new Error('no user')
+      },
+    })
+    const answer = await post(app, 'k')
+    expect([answer.status, await answer.text()]).toEqual([500, 'failed'])
+  })
+})
+
 describe('middleware outside may still', () => {
   test('put the problem of an undone request into an envelope of status 200', async () => {
     const { app } = shop(async (c, next) => {
@@ -105,6 +156,16 @@ describe('middleware outside may still', () => {
     const answer = await post(app, 'k')
     expect([answer.status, await answer.text()]).toEqual([502, 'later'])
     expect(answer.headers.getSetCookie()).toEqual(['visit=1'])
+  })
+
+  test('put the problem of a request that did not run into such an envelope', async () => {
+    const { app } = shop(async (c, next) => {
+      await next()
+      const { code } = (await c.res.json()) as { code: string }
+      c.res = c.json({ error: code }, 200)
+    })
+    const answer = await post(app, '"')
+    expect([answer.status, await answer.json()]).toEqual([200, { error: 'key-invalid' }])
   })
 
   test('answer for a request that was kept, first and in a replay', async () => {

@@ -6,9 +6,11 @@ export type Sent = string | Buffer | ((sent: Buffer) => boolean)
 /** A one-time action on a connection: where it applies, and what it does. */
 export interface Trap {
   at: 'request' | 'answer'
-  does: 'drop' | 'hold' | 'delay'
+  does: 'drop' | 'hold' | 'delay' | 'strand'
   /** For how long it delays. */
   ms?: number
+  /** Receives what delivers the bytes of a stranded request. */
+  stranded?(deliver: () => Promise<void>): void
   sprung(): void
 }
 

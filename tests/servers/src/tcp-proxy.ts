@@ -71,6 +71,12 @@ export interface TcpProxy {
    * it has arrived. For clients that wait for an answer before they send more.
    */
   delayBefore(sent: Sent, ms: number): Promise<void>
+  /**
+   * Loses a reply whose request is still on its way, once: the client is reset when the chunk that
+   * completes `sent` has arrived, and the server does not have that chunk yet. Resolves to a
+   * function that delivers it, and resolves itself when the server has answered it.
+   */
+  strandBefore(sent: Sent): Promise<() => Promise<void>>
   /** Refuses new connections; open ones stay. */
   refuse(): void
   accept(): Promise<void>
@@ -141,6 +147,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     if (trap?.at === 'request') {
       if (trap.does === 'hold') hold(connection)
       else if (trap.does === 'drop') reset(connection)
+      else if (trap.does === 'strand') trap.stranded?.(strand(connection, chunk))
       else setTimeout(() => connection.server.write(chunk), trap.ms ?? 0)
       trap.sprung()
       return false
@@ -191,6 +198,17 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
   function holdAnswer(connection: Connection, trap: Trap): void {
     hold(connection)
     connection.server.once('data', trap.sprung)
+  }
+
+  function strand({ client, server, up, down }: Connection, chunk: Buffer): () => Promise<void> {
+    up.abandon()
+    down.abandon()
+    client.resetAndDestroy()
+    return async () => {
+      server.write(chunk)
+      await once(server, 'data')
+      server.destroy()
+    }
   }
 
   function reset(connection: Connection): void {
@@ -245,6 +263,14 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     holdAfter: (sent) => traps.set({ does: 'hold', at: 'answer' }, sent),
     delayBefore: (sent, ms) => traps.set({ does: 'delay', ms, at: 'request' }, sent),
     delayAfter: (sent, ms) => traps.set({ does: 'delay', ms, at: 'answer' }, sent),
+    strandBefore: async (sent) => {
+      let deliver = async (): Promise<void> => {}
+      const stranded = (it: typeof deliver): void => {
+        deliver = it
+      }
+      await traps.set({ does: 'strand', at: 'request', stranded }, sent)
+      return deliver
+    },
     refuse,
     accept,
     retarget: (next) => {

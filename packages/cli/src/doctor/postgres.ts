@@ -68,7 +68,7 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
     (tables) => there.get(tables.package) === tables.migrations.length,
   )
   if (skipped === undefined) await look('drift', () => driftResult(asked, upToDate))
-  await look('policies', () => policiesResult(asked))
+  await look('policies', () => policiesResult(asked, everyMigrations))
   const role = given.text('role')
   if (role !== undefined) await look('grants', () => grantsResult(asked, role))
   // The other checks need tables and columns of this release, which a schema of another version may

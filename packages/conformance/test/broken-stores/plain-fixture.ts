@@ -50,7 +50,23 @@ export function plainFixture(
         async answer() {
           for (const claim of waiting.splice(0)) {
             const decision = await store.begin(claim)
-            if (decision.kind === 'run') await steps.onUnheard(decision.attempt)
+            if (decision.kind === 'run') await steps.onUnheard(decision.attempt, 'an error')
+          }
+        },
+      }
+    },
+    async sentTwice() {
+      const late: Claim[] = []
+      const begin = (claim: Claim) => {
+        late.push(claim)
+        return store.begin(claim)
+      }
+      return {
+        store: { ...store, begin },
+        async deliver() {
+          for (const claim of late.splice(0)) {
+            const decision = await store.begin(claim)
+            if (decision.kind === 'run') await steps.onUnheard(decision.attempt, 'an answer')
           }
         },
       }

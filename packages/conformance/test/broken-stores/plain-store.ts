@@ -50,8 +50,11 @@ export interface Steps {
   /** When the claim was sent. */
   timing(): { readonly askedAt?: number }
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
-  /** Called for an attempt whose caller was not told of it and will not use it. */
-  onUnheard(attempt: Attempt<PlainTransaction>): Promise<void>
+  /** Called for an attempt whose caller was not told of it and will not use it, but `told`. */
+  onUnheard(
+    attempt: Attempt<PlainTransaction>,
+    told: 'an error' | 'an answer',
+  ): Promise<void> | undefined
   /** How much of this is still open for `settle`. */
   open(waiting: readonly unknown[]): number
   /** What an attempt that still owns its key does about a row that is gone. */

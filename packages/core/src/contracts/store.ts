@@ -27,9 +27,10 @@ export interface Store<Tx = unknown> {
    * - `mismatch` never changes the record.
    * - A claim repeated with the token of the running attempt, because its reply was lost, belongs
    *   to that attempt: it gets `run` again, not `in-progress`.
-   * - In lease mode a claim whose `begin` threw holds no key. If the store cannot know whether the
-   *   claim has won or still will, it gives the claim back. An attempt that the claim took over is
-   *   then `unknown` again, and the claim's token can no longer win the key.
+   * - In lease mode a claim holds no key unless its `begin` was answered `run`. If it threw, or was
+   *   answered otherwise after a reply was lost, the store may not know whether a copy of the claim
+   *   has won or still will: it gives the claim back. An attempt that the claim took over is then
+   *   `unknown` again, and the claim's token can no longer win the key.
    * - With `waitMs`, a claim that meets a running attempt waits that long for its end before it
    *   gets `in-progress`, without polling and without starving the running attempts.
    * - Keys are compared byte by byte; namespaces and scopes never mix.
@@ -86,7 +87,8 @@ export interface Claim {
   readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
   /**
    * Proves who owns the attempt. The caller makes it, so that a claim repeated after a lost reply
-   * finds its own record.
+   * finds its own record. A claim that was answered is not asked again under its token, except one
+   * that got `run`.
    */
   readonly token: string
   /**

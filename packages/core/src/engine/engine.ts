@@ -14,7 +14,7 @@ import { problemAnswer, replayAnswer, storeFailure } from './answer.ts'
 import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
-import { claimOf, type Question } from './question.ts'
+import { claimOf, type Question, withOlder } from './question.ts'
 import { reconciler } from './reconcile.ts'
 import {
   authenticated,
@@ -172,8 +172,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     try {
       let decision = await store.begin(claim)
       if (decision.kind === 'mismatch' && question.olderFingerprints !== undefined) {
-        const older = question.olderFingerprints()
-        decision = await store.begin({ ...claim, fingerprints: [...claim.fingerprints, ...older] })
+        decision = await store.begin(withOlder(claim, question.olderFingerprints()))
       }
       if (watched !== undefined) watchDecision(watched, decision.kind, askedAt)
       tell('oncekey:decision', () => ({ ...factsOf(question), decision: decision.kind }))

@@ -47,6 +47,15 @@ export function claimOf<Tx>(
 }
 
 /**
+ * The same claim with older fingerprints, too. It gets a token of its own: if a reply to the first
+ * claim was lost, the store gives that one back in the background, and a token that was given back
+ * wins nothing.
+ */
+export function withOlder(claim: Claim, older: readonly Fingerprint[]): Claim {
+  return { ...claim, token: randomUUID(), fingerprints: [...claim.fingerprints, ...older] }
+}
+
+/**
  * Claims that wait get a signal of their own: creating one costs microseconds, but adding many
  * listeners to a shared one costs more.
  */

@@ -91,23 +91,29 @@ export function within<T>(
 }
 
 /**
- * Resolves with `true` if `work` resolved within `ms`, and otherwise with `false`; rejects if
- * `work` rejects in that time. With `unref` the wait does not keep the process alive.
+ * Resolves with `true` if `work` resolved within `ms` and before the signal aborts, and otherwise
+ * with `false`; rejects if `work` rejects in that time. With `unref` the wait does not keep the
+ * process alive.
  */
 export async function endsWithin(
   work: Promise<unknown>,
   ms: number,
-  { unref = false }: { readonly unref?: boolean } = {},
+  { unref = false, signal }: { readonly unref?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<boolean> {
   let later: Later | undefined
+  let over = (): void => {}
   const late = new Promise<false>((resolve) => {
-    later = callLater(() => resolve(false), ms)
+    over = () => resolve(false)
+    later = callLater(over, ms)
     if (unref) later.unref()
+    if (signal?.aborted) over()
+    else signal?.addEventListener('abort', over)
   })
   try {
     return await Promise.race([work.then(() => true), late])
   } finally {
     later?.cancel()
+    signal?.removeEventListener('abort', over)
   }
 }
 

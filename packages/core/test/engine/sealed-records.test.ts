@@ -155,6 +155,15 @@ describe('a record of an older release, whose fingerprints covered less', () => 
     expect(asked).toEqual([1, 1, 2])
   })
 
+  // A bug: both claims had one token. A store that had lost a reply to the first gave it back, and
+  // with it the second, whose handler was running.
+  test('is asked for under another token', async () => {
+    const store = storeThat({ mode: 'lease', begin: [() => ({ kind: 'mismatch' })] })
+    await createEngine({ store }).begin(typed('k-1', 'application/json; v=1'))
+    const tokens = store.claims.map(({ token }) => token)
+    expect([tokens.length, new Set(tokens).size]).toEqual([2, 2])
+  })
+
   test('does not match requests of this release: two versions are two requests', async () => {
     const engine = createEngine({ store: memoryStore() })
     const begun = await engine.begin(typed('k-1', 'application/json; v=1'))

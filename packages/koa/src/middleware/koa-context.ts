@@ -51,16 +51,16 @@ export function isUnanswered({ body, respond, response }: KoaContext): boolean {
 }
 
 /**
- * Calls back if the response turns out to be the 404 that Koa sends when nobody answered. This is
- * known only when the head is written: until then, middleware mounted outside may answer for a
- * handler that did not, as one does that puts every result into an envelope.
+ * Calls back if the response turns out to be a 404. For a handler that answered nothing: the 404 is
+ * then Koa's own, or a page of its kind that middleware outside makes for every such request. This
+ * is known only when the head is written: until then, middleware outside may still answer for the
+ * handler, as one does that puts every result into an envelope.
  */
-export function onNotFound(ctx: KoaContext, notFound: () => void): void {
-  const { res } = ctx
+export function onNotFound({ res }: KoaContext, notFound: () => void): void {
   const { writeHead } = res
   const writesHead = (...given: unknown[]): ServerResponse => {
     res.writeHead = writeHead
-    if (given[0] === 404 && isUnanswered(ctx)) notFound()
+    if (given[0] === 404) notFound()
     return writeHead.apply(res, given as never)
   }
   res.writeHead = writesHead as typeof writeHead

@@ -104,8 +104,8 @@ async function run(
     answerWhoeverIsThere(ctx, held)
   }
   if (held.begun || !isUnanswered(ctx)) return
-  // If no middleware outside answers either, Koa sends its 404. The key is then released, because a
-  // later deploy may have a route for the request.
+  // If no middleware outside answers it with something else, this becomes a 404. The key is then
+  // released, because a later deploy may have a route for the request.
   onNotFound(ctx, () => {
     if (!context.signal.aborted) context.release()
   })

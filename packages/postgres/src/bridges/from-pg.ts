@@ -107,8 +107,10 @@ export function fromPgSource<Client>(
         }
         const asked = ask().catch((error) => {
           const setRight = whatSetsRight(error)
-          if (setRight !== undefined)
-            return sentAgain(session, wire, [...setRight, statement], until)
+          if (setRight !== undefined) {
+            const again = () => wire.last(session.client, [...setRight, statement])
+            return sentAgain(session, again, until)
+          }
           if (!isPreparedElsewhere(error)) throw error
           wire.forgetPrepared(session.client)
           return ask()
@@ -139,8 +141,9 @@ export function fromPgSource<Client>(
             if (setRight === undefined && !isPreparedElsewhere(error)) throw error
             await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
             if (setRight !== undefined) {
-              const again = [begin(isolation), ...setRight, first]
-              return await sentAgain(session, wire, again, until)
+              const { client } = session
+              const again = () => wire.last(client, [begin(isolation), ...setRight, first])
+              return await sentAgain(session, () => begunAlone(client, again), until)
             }
             wire.forgetPrepared(session.client)
             return (await ask())[1]
@@ -174,13 +177,11 @@ function whatSetsRight(error: unknown): readonly Statement[] | undefined {
  */
 async function sentAgain(
   session: PgSession,
-  wire: PgWire,
-  statements: readonly Statement[],
+  send: () => Promise<PgResult>,
   until: number,
 ): Promise<PgResult> {
-  const work = wire.last(session.client, statements)
   const timeoutMs = until - performance.now()
-  return await answered(session, work, { timeoutMs, mayCancel: false }).catch((error) => {
+  return await answered(session, send(), { timeoutMs, mayCancel: false }).catch((error) => {
     throw readWrite(error)
   })
 }
@@ -196,7 +197,8 @@ function reserved(session: PgSession, wire: PgWire): ReservedClient {
         const asked = answered(session, work, { timeoutMs, mayCancel }).catch((error) => {
           const setRight = whatSetsRight(error)
           if (setRight === undefined) throw error
-          return sentAgain(session, wire, [...setRight, statement], until)
+          const again = () => wire.last(session.client, [...setRight, statement])
+          return sentAgain(session, again, until)
         })
         const { rows } = await inAutocommit(session.client, asked)
         return rows as Row[]

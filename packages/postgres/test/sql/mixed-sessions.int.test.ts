@@ -15,10 +15,11 @@ afterEach(() => {
 
 /**
  * A pooler with a fault that some have in transaction mode: the first time a client sends `text`,
- * it gets a session in which another client's transaction is open. If the client goes away, the
- * pooler closes the session.
+ * it gets a session in which another client's transaction is open, begun with `begin`. If the
+ * client goes away, the pooler closes the session. `sent` receives what that client sends from then
+ * on.
  */
-async function mixing(text: string): Promise<string> {
+async function mixing(text: string, begin: string, sent: string[]): Promise<string> {
   let isDue = true
   const pooler = createServer((client) => {
     const server = connect(Number(new URL(database.url()).port), '127.0.0.1')
@@ -27,11 +28,14 @@ async function mixing(text: string): Promise<string> {
     server.on('close', () => client.destroy())
     const passDown = (chunk: Buffer): boolean => client.write(chunk)
     server.on('data', passDown)
+    let isMixed = false
     client.on('data', async (chunk) => {
+      if (isMixed) sent.push(chunk.toString('latin1'))
       if (isDue && chunk.includes(text)) {
         isDue = false
+        isMixed = true
         server.off('data', passDown)
-        await openTransaction(server)
+        await openTransaction(server, begin)
         server.on('data', passDown)
       }
       server.write(chunk)
@@ -44,11 +48,12 @@ async function mixing(text: string): Promise<string> {
 }
 
 /** Sends the other client's BEGIN, and keeps the answer, which ends with a ReadyForQuery. */
-async function openTransaction(server: Socket): Promise<void> {
-  const begin = Buffer.from('Q\0\0\0\nbegin\0')
-  server.write(begin)
+async function openTransaction(server: Socket, begin: string): Promise<void> {
+  const query = Buffer.from(`Q\0\0\0\0${begin}\0`)
+  query.writeInt32BE(query.length - 1, 1)
+  server.write(query)
   let answer = Buffer.alloc(0)
-  while (!answer.includes('Z\0\0\0\x05T')) {
+  while (!answer.includes('Z\0\0\0\x05T') && !answer.includes('Z\0\0\0\x05E')) {
     const [chunk] = (await once(server, 'data')) as [Buffer]
     answer = Buffer.concat([answer, chunk])
   }
@@ -59,8 +64,14 @@ async function openTransaction(server: Socket): Promise<void> {
 describe.each(wires)('a pooler that mixes sessions up, $wire', ({ pipeline, prepare }) => {
   const elsewhere = () => storeOn(database.pool(), { mode: 'lease' })
 
-  async function behind(text: string, mode: 'lease' | 'transaction' = 'lease') {
-    const pool = database.pool({ connectionString: await mixing(text), max: 4, pipeline })
+  async function behind(
+    text: string,
+    mode: 'lease' | 'transaction' = 'lease',
+    begin = 'begin',
+    sent: string[] = [],
+  ) {
+    const connectionString = await mixing(text, begin, sent)
+    const pool = database.pool({ connectionString, max: 4, pipeline })
     return { pool, store: storeOn(pool, { mode, prepare }), claim: claimOf() }
   }
 
@@ -112,6 +123,25 @@ describe.each(wires)('a pooler that mixes sessions up, $wire', ({ pipeline, prep
       { what: 'the session to be closed' },
     )
     expect(await free.complete(kept('done'))).toBe('stored')
+    await ended(pool)
+  })
+
+  // A bug: if our first statement failed there, our ROLLBACK undid what the other client had done,
+  // and its next statements were committed one by one.
+  test.each([
+    ['takes no writes', 'begin; set transaction read only'],
+    ['has another role', 'begin; set local role pg_monitor'],
+    ['has another encoding', 'begin; set local client_encoding to LATIN1'],
+    ['has another isolation level', 'begin isolation level serializable; select 1'],
+    ['has failed', 'begin; select 1 / 0'],
+  ])('sends no ROLLBACK into a transaction that %s', async (_, begin) => {
+    const sent: string[] = []
+    const { pool, store, claim } = await behind('claim_3(', 'transaction', begin, sent)
+    await expect(store.begin(claim)).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('another client'),
+    })
+    expect(sent.join('')).not.toContain('ROLLBACK')
     await ended(pool)
   })
 })

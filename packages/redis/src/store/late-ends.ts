@@ -22,8 +22,9 @@ export interface LateEnds {
    * If an end of the key is still to be sent, sends it now and waits for the answer; otherwise
    * `undefined`, which costs a claim nothing. A claim that came before the end would find the lease
    * over and run the handler again. It waits for one try that hangs already, and for its own.
+   * `false` if that was not over in time, or before the signal aborted.
    */
-  tried(id: string): Promise<unknown> | undefined
+  tried(id: string, signal: AbortSignal): Promise<boolean> | undefined
   /** Waits until every end is answered; resolves to how many are not after `withinMs`. */
   settled(withinMs: number): Promise<number>
 }
@@ -43,9 +44,9 @@ export function lateEnds(commandTimeoutMs: number): LateEnds {
 
   return {
     insist: (id, send) => void insist(id, send, ENDS_SENT_FOR_MS),
-    tried(id) {
+    tried(id, signal) {
       const trying = insist.tried(id)
-      return trying && endsWithin(trying, 2 * commandTimeoutMs)
+      return trying && endsWithin(trying, 2 * commandTimeoutMs, { signal })
     },
     settled: insist.settled,
   }

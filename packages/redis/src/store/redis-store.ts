@@ -10,7 +10,8 @@ import {
   type Store,
 } from '@oncekey/core'
 import { evictionGuard } from '../client/eviction.ts'
-import type { Replicas } from '../client/replicas.ts'
+import { lostConnections } from '../client/lost-connections.ts'
+import { tooFew } from '../client/replicas.ts'
 import { type Replicated, scriptRunner } from '../client/run-script.ts'
 import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
@@ -54,18 +55,28 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const ends = endings(resolved.subscriber)
   const giveBack = givingBack(scripts, keyRetentionMs)
   const late = lateEnds(commandTimeoutMs)
+  const lost = lostConnections(resolved.client)
 
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
     const keys = recordKeys(claim)
-    const lateEnd = late.tried(keys.id)
-    if (lateEnd !== undefined) await lateEnd
-    if (claim.waitMs > 0) return beginOrWait(claim, keys)
+    const lateEnd = late.tried(keys.id, claim.signal)
+    if (lateEnd !== undefined && !(await lateEnd) && claim.signal.aborted) return IN_PROGRESS
+    const lostBefore = lost.count
+    const decision = await decide(claim, keys)
+    // The client may have sent the claim twice, and the first copy would take the key once it is
+    // free. A claim whose `ask` failed is given back there.
+    if (decision.kind !== 'run' && lost.count > lostBefore) giveBack(claim, keys)
+    return decision
+  }
+
+  async function decide(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
+    if (claim.waitMs > 0) return decideOrWait(claim, keys)
     const askedAt = performance.now()
     return decisionOf(await ask(claim, keys, false), claim, keys, askedAt)
   }
 
-  async function beginOrWait(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
+  async function decideOrWait(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
     const waitUntil = performance.now() + claim.waitMs
     // Watching begins before the first claim is sent, so that an attempt that ends between the
     // reply and the wait is noticed.
@@ -290,15 +301,10 @@ async function unsupported(): Promise<never> {
  */
 const INSIST_MS = 60_000
 
+const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
+
 function isOver({ kind }: ClaimReply): boolean {
   return kind === 'replay' || kind === 'result-gone'
-}
-
-function tooFew(acknowledged: number, { count, timeoutMs }: Replicas): Error {
-  return new Error(
-    `${acknowledged} of ${count} replicas had it within ${timeoutMs} ms; ` +
-      'the primary has it, and a failover could lose it',
-  )
 }
 
 function hanging(): Error {

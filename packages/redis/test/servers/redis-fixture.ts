@@ -43,10 +43,13 @@ export function redisFixture(
       for (const connection of connections) connection.disconnect()
       for (const proxy of proxies) await proxy.stop()
     },
-    ...(connectThrough !== undefined && { unanswered: () => unanswered(connectThrough) }),
+    ...(connectThrough !== undefined && {
+      unanswered: () => unanswered(connectThrough),
+      sentTwice: () => sentTwice(connectThrough),
+    }),
   })
 
-  async function unanswered({ port, connect: through }: NonNullable<typeof connectThrough>) {
+  async function behindProxy({ port, connect: through }: NonNullable<typeof connectThrough>) {
     const proxy = await startProxy(port)
     proxies.push(proxy)
     const client = through(proxy.port)
@@ -54,6 +57,23 @@ export function redisFixture(
     const store = redisStore({ client, commandTimeoutMs: 1_000 })
     // The first claim asks for the eviction policy, so the one that is tested is sent at once.
     await (await run(store, claimOf())).release()
+    return { proxy, client, store }
+  }
+
+  async function sentTwice(through: NonNullable<typeof connectThrough>) {
+    const { proxy, store } = await behindProxy(through)
+    let deliver = async (): Promise<void> => {}
+    const begin: typeof store.begin = async (claim) => {
+      const stranded = proxy.strandBefore(claim.token)
+      const decision = await store.begin(claim)
+      deliver = await stranded
+      return decision
+    }
+    return { store: { ...store, begin }, deliver: () => deliver() }
+  }
+
+  async function unanswered(through: NonNullable<typeof connectThrough>) {
+    const { proxy, client, store } = await behindProxy(through)
     proxy.stallUpstream()
     return {
       store,
@@ -75,12 +95,14 @@ export function fixtureOf({
   read,
   close,
   unanswered,
+  sentTwice,
 }: {
   readonly first: Store<never>
   another(): Store<never> | Promise<Store<never>>
   readonly read: Read
   close(): void | Promise<void>
   readonly unanswered?: NonNullable<StoreFixture<never>['unanswered']>
+  readonly sentTwice?: NonNullable<StoreFixture<never>['sentTwice']>
 }): StoreFixture<never> {
   const expire = async (pattern: string): Promise<void> => {
     const keys = (await read('keys', pattern)).flat().map(String)
@@ -106,6 +128,7 @@ export function fixtureOf({
       await read('del', record)
     },
     ...(unanswered !== undefined && { unanswered }),
+    ...(sentTwice !== undefined && { sentTwice }),
     close,
   }
 }

@@ -54,6 +54,17 @@ describe('the end of an attempt that Redis was away for', () => {
     await close()
   })
 
+  // A bug: the claim went on waiting, and asked Redis, although nobody waited for it any more.
+  test('is not waited for by a claim whose request is gone', async () => {
+    const { store, claim, back, close } = await cutOff(60_000)
+    const gone = new AbortController()
+    const begun = kindOf(store, retryOf(claim, { signal: gone.signal }))
+    gone.abort()
+    expect(await begun).toBe('in-progress')
+    await back()
+    await close()
+  })
+
   // A bug: drain() did not wait for it.
   test('is waited for by drain()', async () => {
     const { store, claim, back, close } = await cutOff(60_000)

@@ -1,7 +1,6 @@
 import type { Engine, EngineRequest, HandlerContext, HandlerRun } from '@oncekey/core'
 import { cancelled } from './cancelled.ts'
 import { captureResponse, type Exchange, instead } from './capture-response.ts'
-import { responseOf } from './response-of.ts'
 
 /** What a handler produced. `sent`: the response was sent by other means. */
 export type Handled = Response | undefined | { readonly sent: Response }
@@ -21,14 +20,10 @@ export async function answerOnce<Tx>(
   thrownAnswer: ThrownAnswer = () => undefined,
 ): Promise<Response> {
   const begun = await engine.begin(request)
-  if (begun.kind !== 'run') return responseOf(begun.response, exchange.before)
+  const whole = { ...exchange, method: request.method }
+  if (begun.kind !== 'run') return instead(begun, whole)
   const { run } = begun
-  return answerOf(
-    run,
-    { ...exchange, method: request.method },
-    () => handle(run.context, run),
-    thrownAnswer,
-  )
+  return answerOf(run, whole, () => handle(run.context, run), thrownAnswer)
 }
 
 async function answerOf(

@@ -14,8 +14,8 @@ export interface Exchange {
    * response.
    */
   readonly impliedType?: string | undefined
-  /** Called if the handler's response is not sent because it was undone. */
-  readonly undone?: (() => void) | undefined
+  /** Called if a problem is sent: the handler did not run, or what it did was undone. */
+  readonly problem?: (() => void) | undefined
 }
 
 /** Ends the run with the handler's response, and builds what its outcome says to send. */
@@ -65,9 +65,9 @@ async function captured(
   return instead(outcome, exchange)
 }
 
-/** Builds the answer that is sent instead of the handler's response. */
-export function instead({ kind, response }: Answer, { before, undone }: Exchange): Response {
-  if (kind === 'problem') undone?.()
+/** Builds the answer that is sent instead of a response of the handler. */
+export function instead({ kind, response }: Answer, { before, problem }: Exchange): Response {
+  if (kind === 'problem') problem?.()
   return responseOf(response, before)
 }
 

@@ -6,11 +6,11 @@ import { isMadeOf, ownResponse } from './late-answer.ts'
 type AnyContext = Context<any>
 
 /**
- * Keeps middleware outside from making a success of a request that was undone. It may not know: one
- * that answers with what a handler left in `c.set` would tell the client of an order that is not in
- * the database. Refused is a response below 400 that is not derived from the current one, from its
- * body or by code that has read it. Another error is allowed, and so is an envelope of status 200
- * around the problem.
+ * Keeps middleware outside from making a success of a request that was undone or never ran. It may
+ * not know: one that answers with what a handler left in `c.set` would tell the client of an order
+ * that is not in the database. Refused is a response below 400 that is not derived from the current
+ * one, from its body or by code that has read it. Another error is allowed, and so is an envelope
+ * of status 200 around the problem.
  */
 export function refuseSuccess(c: AnyContext): void {
   const own = ownResponse(c)
@@ -54,4 +54,4 @@ export function refuseSuccessAfterError(c: AnyContext): void {
 }
 
 const SUCCESS_REFUSED =
-  'A middleware outside of idempotency() set c.res to a success, although the request was undone. Its response was not sent. Let handlers return their response, and look at c.res.status after next(). Said once.'
+  'A middleware outside of idempotency() set c.res to a success, although the request had failed: it was undone, or its handler never ran. Its response was not sent. Let handlers return their response, and look at c.res.status after next(). Said once.'

@@ -3,7 +3,7 @@ import { eventually } from '../../behaviour/eventually.ts'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import type { StoreFixture } from '../fixture/store-fixture.ts'
 
-/** A claim whose `begin` threw, because no answer came. Its handler does not run. */
+/** A claim that may be carried out although its handler does not run: a reply to it was lost. */
 export function unansweredClaim(): StoreBehaviourGroup {
   return {
     title: 'a claim without an answer',
@@ -16,6 +16,24 @@ export function unansweredClaim(): StoreBehaviourGroup {
           const { store, answer } = await unanswered(fixture)
           await assert.rejects(begin(first, store))
           await answer()
+          const attempt = await eventually('the key to be free', async () => {
+            const decision = await begin(retry(first))
+            return decision.kind === 'run' ? decision.attempt : undefined
+          })
+          assert.equal(attempt.number, 1)
+        },
+      },
+      {
+        title: 'whose second copy is answered leaves its key free, even if the first comes later',
+        needs: ['lease mode', 'claims that are sent twice'],
+        async run({ fixture, claim, retry, begin, run }) {
+          const first = claim({ whenUnknown: 'hold' })
+          const holder = await run(first)
+          assert.ok(fixture.sentTwice)
+          const { store, deliver } = await fixture.sentTwice()
+          assert.equal((await begin(retry(first), store)).kind, 'in-progress')
+          await holder.release()
+          await deliver()
           const attempt = await eventually('the key to be free', async () => {
             const decision = await begin(retry(first))
             return decision.kind === 'run' ? decision.attempt : undefined

@@ -23,14 +23,18 @@ export async function inAutocommit<T>(client: PgClient, work: Promise<T>): Promi
 
 /**
  * Waits for a message that begins a transaction. It rejects if the server warns that one was open
- * already: ours would commit what another client has not finished.
+ * already: ours would commit what another client has not finished. It does so whatever became of
+ * the statements behind BEGIN, because a ROLLBACK after their error would undo the other client's
+ * work.
  */
 export async function begunAlone<T>(client: PgClient, send: () => Promise<T>): Promise<T> {
   const warned = warnings(client.connection as Connection | undefined)
   const before = warned.count
-  const result = await send()
+  const [result] = await Promise.allSettled([send()])
   if (warned.count > before) throw insideAnother()
-  return result
+  if (result.status === 'fulfilled') return result.value
+  // BEGIN itself fails in this way, without a warning, if the other transaction has failed.
+  throw sqlState(result.reason) === IN_FAILED_TRANSACTION ? insideAnother() : result.reason
 }
 
 /** Counts the warnings of a connection that a transaction is in progress already. */

@@ -13,8 +13,8 @@ import { leasedAttempt } from './leased-attempt.ts'
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
-  const late = store.lateEnds.tried(key.id)
-  if (late !== undefined) await late
+  const late = store.lateEnds.tried(key.id, claim.signal)
+  if (late !== undefined && !(await late) && claim.signal.aborted) return IN_PROGRESS
   let isInDoubt = false
   const ask = (): Promise<LeaseReply> =>
     askLease(store, claim, key, () => {
@@ -22,7 +22,7 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
     })
   try {
     const decision = await decide(store, claim, key, ask)
-    if (decision.kind === 'run') isInDoubt = false
+    if (decision.kind === 'run' || decision === ABANDONED) isInDoubt = false
     return decision
   } finally {
     if (isInDoubt) void store.giveBack(claim, key)
@@ -52,7 +52,7 @@ async function decide<Tx>(
       if (reply.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
         // The caller is gone, so no handler will run, and this claim must not keep the key.
         await store.giveBack(claim, key)
-        return IN_PROGRESS
+        return ABANDONED
       }
       if (reply.state !== 'in-progress' || patience.leftMs() === 0) {
         return decided(store, claim, key, reply)
@@ -88,3 +88,5 @@ function decided<Tx>(
 }
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
+/** The claim has been given back already. */
+const ABANDONED = { ...IN_PROGRESS }

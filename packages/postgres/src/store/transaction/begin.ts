@@ -16,8 +16,8 @@ import { waitElsewhere } from './wait-elsewhere.ts'
 export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
   const patience = patienceOf(claim)
-  const late = store.lateEnds.tried(key.id)
-  if (late !== undefined) await late
+  const late = store.lateEnds.tried(key.id, claim.signal)
+  if (late !== undefined && !(await late) && claim.signal.aborted) return IN_PROGRESS
   const arrival = store.questions.now()
 
   for (;;) {

@@ -40,6 +40,20 @@ function fixtures(
     })
   }
 
+  async function behindProxy() {
+    const proxy = await startProxy(Number(new URL(database.url()).port))
+    const moved = clock === 'real' ? {} : { options: clockOptions }
+    const connectionString = proxy.through(database.url())
+    const away = database.pool({ max: 4, pipeline, connectionString, ...moved })
+    closing.push(
+      () => proxy.stop(),
+      () => away.end(),
+    )
+    // Opens the connection first, so that the claim is sent at once.
+    await away.query('select')
+    return { proxy, store: storeOn(away, { ...rest, mode: 'lease', acquireTimeoutMs: 1_000 }) }
+  }
+
   return () => ({
     store: storeOn(pool(0), { ...rest, mode: 'lease' }),
     another: () => storeOn(pool(1), { ...rest, mode: 'lease' }),
@@ -62,17 +76,7 @@ function fixtures(
       await purge(pool(0), { resultRetentionMs: 0, limit: 100_000 })
     },
     async unanswered() {
-      const proxy = await startProxy(Number(new URL(database.url()).port))
-      const moved = clock === 'real' ? {} : { options: clockOptions }
-      const connectionString = proxy.through(database.url())
-      const away = database.pool({ max: 4, pipeline, connectionString, ...moved })
-      const store = storeOn(away, { ...rest, mode: 'lease', acquireTimeoutMs: 1_000 })
-      closing.push(
-        () => proxy.stop(),
-        () => away.end(),
-      )
-      // Opens the connection first, so that the claim is sent at once.
-      await away.query('select')
+      const { proxy, store } = await behindProxy()
       proxy.stallUpstream()
       const tokens: string[] = []
       return {
@@ -90,6 +94,22 @@ function fixtures(
             { what: 'the server to have carried the claims out', timeoutMs: 30_000 },
           )
         },
+      }
+    },
+    async sentTwice() {
+      const { proxy, store } = await behindProxy()
+      let deliver = async (): Promise<void> => {}
+      return {
+        store: {
+          ...store,
+          async begin(claim) {
+            const stranded = proxy.strandBefore(claim.token)
+            const decision = await store.begin(claim)
+            deliver = await stranded
+            return decision
+          },
+        },
+        deliver: () => deliver(),
       }
     },
     async lose({ key }) {
