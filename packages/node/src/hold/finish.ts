@@ -3,12 +3,13 @@ import type { Socket } from 'node:net'
 import type { PlainResponse, RunOutcome } from '@oncekey/core'
 import { isPromise } from '@oncekey/core/options'
 import { isHttp2, streamOf } from '../internals/internals.ts'
+import { restoreHeaders } from '../response/response-headers.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
 import { deafen } from './deaf-response.ts'
 import { frameAnew } from './framing.ts'
-import { restoreHeaders, restoreLists } from './header-changes.ts'
+import { restoreLists } from './header-changes.ts'
 
 /** Ends the run and sends what its outcome says. Bytes leave only here. */
 export async function finish(capture: Capture): Promise<void> {

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse } from '@oncekey/core'
-import { copiedHeaders, restoreHeaders } from '../hold/header-changes.ts'
 import { sendableLines } from '../internals/http2-head.ts'
 import { isHttp2, unsetHeader } from '../internals/internals.ts'
+import { copiedHeaders, restoreHeaders } from './response-headers.ts'
 import { isWithoutBody } from './without-body.ts'
 
 /**
