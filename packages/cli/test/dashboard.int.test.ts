@@ -195,7 +195,7 @@ test('consumers, events and redrives are shown through it, and acted on', async 
   expect((await through(named)).stdout).toContain(said)
   expect(await through([...named, '--limit', '1'])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('"nightly-7" is the name of redrive'),
+    stderr: expect.stringContaining('this requestId is the name of redrive'),
   })
   const watching = through(['redrives', 'watch', redrive])
   await postgresLog({ client: database.pool() }).deadLetters.redrives?.carry()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { memoryStore } from '@oncekey/core'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -24,6 +25,15 @@ test.each(fastifyVersions)(
     expect(runs).toBe(2)
   },
 )
+
+// A bug: the stream of such a response stayed open.
+test.each(fastifyVersions)('a stream with such a head is closed by %s', async (_, factory) => {
+  const { app } = await coveredApp({ factory, server: http2Server })
+  const stream = new Readable({ read() {} })
+  app.post('/x', async (_, reply) => reply.header('content-language', ['de', 'en']).send(stream))
+  expect((await over2(app)).status).toBe(500)
+  expect(stream.destroyed).toBe(true)
+})
 
 test.each(fastifyVersions)(
   'several lines of an answer over HTTP/1 are joined in a replay of %s over HTTP/2',

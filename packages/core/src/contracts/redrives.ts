@@ -133,25 +133,24 @@ export function checkedRequestId(requestId: string | undefined): string | undefi
 export type RedriveScope = Pick<Redrive, 'id' | 'kind' | 'limit'> & { readonly filter: object }
 
 /**
- * Refuses a start under the name of a redrive that takes something else. The times of the filter
- * are not compared, because a caller that reckons them from now has others when it repeats the
- * start. Throws {@link OptionsError}.
+ * Refuses a start under the name of a redrive that takes something else. Of a filter's times only
+ * which are given is compared, because a caller that reckons them from now has others when it
+ * repeats the start; those of a window are what it takes, and count. Throws {@link OptionsError}.
  */
-export function checkSameStart(
-  requestId: string,
-  known: RedriveScope,
-  asked: Omit<RedriveScope, 'id'>,
-): void {
+export function checkSameStart(known: RedriveScope, asked: Omit<RedriveScope, 'id'>): void {
   if (scopeText(known) === scopeText(asked)) return
   throw new OptionsError(
-    `redrive: "${requestId}" is the name of redrive ${known.id}, which has another filter or limit. ` +
+    `redrive: this requestId is the name of redrive ${known.id}, which has another filter or limit. ` +
       'Nothing was started: give this one a requestId of its own.',
   )
 }
 
 function scopeText({ kind, filter, limit }: Omit<RedriveScope, 'id'>): string {
   const conditions = Object.entries(filter)
-    .filter(([name, value]) => value !== undefined && !TIMES.includes(name))
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) => [name, TIMES.includes(name) && kind !== 'window' ? true : value] as const,
+    )
     .sort(([one], [other]) => (one < other ? -1 : 1))
   return JSON.stringify([kind, limit, conditions])
 }

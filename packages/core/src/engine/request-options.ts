@@ -116,7 +116,7 @@ export function countedInput(
 ): FingerprintInput | Promise<FingerprintInput> {
   if (compares === 'key') return KEY_ALONE
   if (url === undefined && input.body.kind !== 'chosen') return input
-  const body = chosenBody(handlerTimeoutMs, input.body)
+  const body = chosenBody(handlerTimeoutMs, input.body, request.native)
   // Called one after the other, because otherwise one could reject while only the other is awaited.
   const withBody = (body: FingerprintInput['body']) => {
     if (url === undefined) return { ...input, body }

@@ -44,7 +44,7 @@ export function memoryRedrives(on: {
       const asked = checkedRequestId(requestId)
       const known = [...all.values()].find((each) => asked && each.requestId === asked)
       if (asked !== undefined && known !== undefined) {
-        checkSameStart(asked, known.redrive, { kind: 'dead-letters', filter, limit: pace.limit })
+        checkSameStart(known.redrive, { kind: 'dead-letters', filter, limit: pace.limit })
         return known.redrive.id
       }
       ids += 1

@@ -3,7 +3,7 @@ import type { HandlerRun, HeaderChange, PlainResponse, RunOutcome } from '@oncek
 import { checkHead } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import { exactBody } from '../reply/answer.ts'
-import { collect, type Source } from '../reply/collect.ts'
+import { closeSource, collect, type Source } from '../reply/collect.ts'
 import { isSource, type Payload, unwrapped } from '../reply/payload.ts'
 import { reasonOf } from '../reply/reason-phrase.ts'
 import {
@@ -33,6 +33,7 @@ export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, 
   } catch (error) {
     // The error's own response could not be sent with these headers either.
     restoreHeaders(reply, exchange.before)
+    if (isSource(payload)) closeSource(payload)
     done(error as Error)
     return
   }

@@ -40,7 +40,7 @@ export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
  * ```ts
  * const once = idempotency({ store: postgresStore({ client: pool }), scope: (ctx) => ctx.state.user.id })
  *
- * app.use(once).use(bodyParser())
+ * app.use(bodyParser()).use(once)
  * router.post('/orders', async (ctx) => {
  *   const tx = await once.of(ctx).transaction()
  *   // …

@@ -214,6 +214,9 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
   dispatch.pump()
   await endsWithin(dispatch.idle(), timeoutMs)
   state.stopping = true
+  // A round renews its leases while it waits for its attempts: what such a renewal takes from here
+  // on is given back, too.
+  state.stops += 1
   giveBack(state)
   const suspects = new Map(state.suspects)
   dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))

@@ -54,4 +54,4 @@ export function refuseSuccessAfterError(c: AnyContext): void {
 }
 
 const SUCCESS_REFUSED =
-  'A middleware outside of idempotency() set c.res to a success, although the request had failed: it was undone, or its handler never ran. Its response was not sent. Let handlers return their response, and look at c.res.status after next(). Said once.'
+  'A middleware outside of idempotency() set c.res to a success, although the request had failed: it was undone, or its handler never ran. Its response was not sent. Let handlers return their response. To map a problem to another answer, read its body first (await c.res.json()), or use problemStatus. Said once.'

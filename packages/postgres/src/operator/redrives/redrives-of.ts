@@ -83,7 +83,7 @@ export function startRedriveOf(
       throw new OncekeyError('store-unavailable', 'A redrive was neither started nor found.')
     if (found.scope !== null) {
       const mine = JSON.parse(JSON.stringify(filter))
-      checkSameStart(name, JSON.parse(found.scope), { kind: kind.kind, filter: mine, limit })
+      checkSameStart(JSON.parse(found.scope), { kind: kind.kind, filter: mine, limit })
     }
     return found.id
   }

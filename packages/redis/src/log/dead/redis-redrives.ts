@@ -54,7 +54,7 @@ export function redisRedrives(
       })
       const known = requestId === undefined ? undefined : await find(log, id)
       if (requestId !== undefined && known !== undefined) {
-        checkSameStart(requestId, known, { kind: 'dead-letters', filter: asked, limit })
+        checkSameStart(known, { kind: 'dead-letters', filter: asked, limit })
       }
       return id
     },
