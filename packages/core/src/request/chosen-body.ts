@@ -4,10 +4,10 @@ import type { RequestBody } from './fingerprint.ts'
 
 /**
  * Awaits what the app's `fingerprint` returned, and checks that it can tell requests apart. Throws
- * `options-invalid` if it is no data. Throws `body-unseen` if it has an undefined member or an empty
- * form, and nobody has read the request's body: the function looked for a form that is not parsed
- * yet, and two different uploads would have the same fingerprint. `native` is the framework's
- * request.
+ * `options-invalid` if it is no data. Throws `body-unseen` if it has an undefined member or an
+ * empty form, and nobody has read the request's body: the function looked for a form that is not
+ * parsed yet, and two different uploads would have the same fingerprint. `native` is the
+ * framework's request.
  */
 export function chosenBody(
   limitMs: number,
@@ -57,8 +57,9 @@ function isData(value: unknown, depth: number): boolean {
 }
 
 /**
- * Whether something is undefined, or a form that is empty, at any depth; or whether there is nothing
- * in it at all. An empty object that is no form, such as the query of a URL without one, is data.
+ * Whether something is undefined, or a form that is empty, at any depth; or whether there is
+ * nothing in it at all. An empty object that is no form, such as the query of a URL without one, is
+ * data.
  */
 function hasGap(value: unknown, forms: readonly unknown[]): boolean {
   return lacks(value, forms, 0) || isEmpty(value, 0)
