@@ -91,6 +91,7 @@ export const around: readonly Around[] = [
     skip: 'imports a file of the reader',
   },
   { page: 'docs/operating.md', having: "from './store.ts'", skip: 'imports a file of the reader' },
+  { page: 'docs/http.md', having: 'release()', names: onceOfExpress },
   { page: 'docs/http.md', wrap: ["idempotency({ store, scope: () => 'ana',\n", '})'] },
   { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
   {
