@@ -40,8 +40,8 @@ const marked = new WeakSet<Error>()
 const NOT_LET_IN = new Set(['53300', '57P03', '28000', '28P01', '3D000'])
 
 /**
- * The errors of an ended pool: of pg-pool, which TypeORM and Drizzle use too, of Knex, of Kysely, of
- * Sequelize, and of Slonik.
+ * The errors of an ended pool: of pg-pool, which TypeORM and Drizzle use too, of Knex, of Kysely,
+ * of Sequelize, and of Slonik.
  */
 const POOL_ENDED =
   /^Cannot use a pool after calling end on the pool|^Unable to acquire a connection$|^driver has already been destroyed$|^ConnectionManager\.getConnection was called after the connection manager was closed|^Connection pool (is being terminated|has ended|is being shut down|has been shut down)\./
