@@ -128,8 +128,8 @@ interface CutShort {
 
 /**
  * Leaves the run with this process until its lease is over, also if questions that got no answer
- * are given back before. Without this statement, or if it fails,
- * nothing is different but that the run then counts this process as lost.
+ * are given back before. If the statement that puts this on record fails, the only difference is
+ * that the run then counts this process as lost.
  */
 async function leave<Tx>(runner: RunnerState<Tx>, { id, epoch, move }: Held): Promise<void> {
   runner.unanswered.keep(id)
