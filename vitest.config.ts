@@ -3,6 +3,21 @@ import { matrixReporter } from './tests/matrix/src/matrix-reporter.ts'
 
 const everywhere = (suffix: string) => [`{packages,tests,examples,tools}/**/*.${suffix}.ts`]
 
+// Files that need a process of their own: they measure the heap, break connections on purpose, or
+// use a library that keeps something in the process (an API that is registered once, a variable).
+// `@hono/node-server` replaces the global Response, and the client's tests compare with Node's own.
+const alone = [
+  'packages/client/**/*.test.ts',
+  'packages/conformance/**/*.test.ts',
+  'packages/core/test/engine/garbage.test.ts',
+  'packages/core/test/memory/memory-store.test.ts',
+  'packages/dashboard/test/mounting.test.ts',
+  'packages/postgres/test/bridges/options.test.ts',
+  'packages/telemetry/**/*.test.ts',
+  'packages/web/**/*.test.ts',
+]
+const nowhere = ['**/node_modules/**', ...everywhere('int.test')]
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -22,10 +37,23 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // Files share processes: to start one and to load the modules in it takes longer than the
+          // tests of most files (docs/decisions/0298).
           name: 'unit',
+          isolate: false,
+          setupFiles: './tests/servers/src/shared-process.ts',
           testTimeout: process.env.CI ? 60_000 : 5_000,
-          include: everywhere('test'),
-          exclude: ['**/node_modules/**', ...everywhere('int.test')],
+          include: ['packages/**/*.test.ts'],
+          exclude: [...nowhere, ...alone],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit-alone',
+          testTimeout: process.env.CI ? 60_000 : 5_000,
+          include: [...alone, '{tests,examples,tools}/**/*.test.ts'],
+          exclude: nowhere,
         },
       },
       {

@@ -14,7 +14,7 @@ test('a page has what the row says, for each of whom it tells, with links from i
   expect(reused?.text).toContain('The key is taken ([how](../http.md)).')
   expect(reused?.text).toContain('Client: a new key.\n\nServer: nothing.')
   expect(reused?.text).toContain('HTTP/1.1 422')
-  expect(scope?.text).toContain('It is thrown by a request.')
+  expect(scope?.text).toContain('It is thrown by a request. Over HTTP it reaches')
 })
 
 test('a page that is stale, missing or too many is a fault', () => {

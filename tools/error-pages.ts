@@ -12,7 +12,12 @@ const FOLDER = 'docs/errors'
 const ADVICE: Readonly<Record<string, string>> = {
   'same-key': 'send the same request again, with the same key',
   'new-key': 'start over with a new key',
-  never: 'neither repeat it nor change the key: neither helps',
+  never: 'give up: neither the same key nor a new one helps',
+}
+
+/** Where the advice is not for good. */
+const ADVICE_OF_CODE: Readonly<Record<string, string>> = {
+  'outcome-unknown': 'stop: until an operator has acted, neither the same key nor a new one helps',
 }
 
 interface Row {
@@ -52,11 +57,17 @@ function renderPage({ code, where, meaning, todo }: Row): string {
   return `${[
     `# \`${code}\``,
     wrapProse(fromFolder(meaning)),
-    isProblemCode(code) ? wire(code) : wrapProse(`It is ${fromFolder(where)}.`),
+    isProblemCode(code) ? wire(code) : wrapProse(`It is ${fromFolder(where)}.${overHttp(where)}`),
     '## What to do',
     ...byRole(fromFolder(todo)).map(wrapProse),
     `[All errors](../errors.md#${code})`,
   ].join('\n\n')}\n`
+}
+
+/** What a client gets of an error that a request throws. */
+function overHttp(where: string): string {
+  if (!/by a request/.test(where)) return ''
+  return " Over HTTP it reaches the framework's own error handling, normally as a 500."
 }
 
 /** The response as the client gets it. */
@@ -73,8 +84,8 @@ function wire(code: Parameters<typeof problem>[0]): string {
     '```',
     '',
     wrapProse(
-      `\`retry\` tells the client to ${ADVICE[members.retry]}. The \`detail\` says more about the ` +
-        "request; `type` is this page's address where `docsUrl` is set.",
+      `\`retry\` tells the client to ${ADVICE_OF_CODE[code] ?? ADVICE[members.retry]}. \`detail\` is a sentence for people; ` +
+        "`type` is this page's address where `docsUrl` is set.",
     ),
   ].join('\n')
 }

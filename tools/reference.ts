@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { renderChannels } from './reference/channels.ts'
+import { renderMethods } from './reference/methods.ts'
 import { renderMetrics } from './reference/metrics.ts'
 import { renderOptions } from './reference/options.ts'
 import { renderTables } from './reference/tables.ts'
@@ -13,6 +14,7 @@ const FOLDER = 'docs/reference'
 export async function renderReference(root: string): Promise<TextFile[]> {
   return [
     { path: `${FOLDER}/options.md`, text: renderOptions(root) },
+    { path: `${FOLDER}/methods.md`, text: renderMethods(root) },
     { path: `${FOLDER}/channels.md`, text: renderChannels(root) },
     { path: `${FOLDER}/metrics.md`, text: renderMetrics() },
     { path: `${FOLDER}/tables.md`, text: await renderTables() },

@@ -22,6 +22,7 @@ import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
 import { statementCountsBench } from './benches/statement-counts.ts'
 import { telemetryBench } from './benches/telemetry.ts'
+import { telemetryCostsBench } from './benches/telemetry-costs.ts'
 import { webhooksBench } from './benches/webhooks.ts'
 import { workLatencyBench } from './benches/work-latency.ts'
 import { compare } from './compare/compare.ts'
@@ -44,6 +45,7 @@ const benches = [
   countsBench,
   expressPostgresBench,
   telemetryBench,
+  telemetryCostsBench,
   growthBench,
   hotKeyBench,
   purgeBench,

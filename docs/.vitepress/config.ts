@@ -6,6 +6,7 @@ import { notPages, placeOf } from './places.ts'
 import { writePlainPages } from './plain-pages.ts'
 import { drawSequence } from './sequence.ts'
 import { nav, sidebar } from './sidebar.ts'
+import { installsAreUnpublished } from './unpublished.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
@@ -56,6 +57,7 @@ export default defineConfig({
     config(md) {
       linksOfFiles(md, root)
       emptyHeadersAreCells(md)
+      installsAreUnpublished(md, root)
       const fence = md.renderer.rules.fence
       md.renderer.rules.fence = (tokens, at, options, env, self) => {
         const token = tokens[at]

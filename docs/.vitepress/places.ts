@@ -33,6 +33,12 @@ export function linkOnSite(page: string, href: string): string | undefined {
   return `/${placeOf(file)}${anchor === undefined ? '' : `#${anchor}`}`
 }
 
+/** Where a picture of a page is on the site, for its Markdown; `undefined` if it is elsewhere. */
+export function pictureOnSite(page: string, href: string): string | undefined {
+  if (/^([a-z]+:|\/)/.test(href)) return undefined
+  return `/${pathInRepository(page, href).replace(/^docs\//, '')}`
+}
+
 /** Where a link of a page leads in the repository. */
 export function pathInRepository(page: string, href: string): string {
   return posix.normalize(posix.join(posix.dirname(page), href.split('#')[0] ?? ''))

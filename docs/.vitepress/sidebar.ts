@@ -98,6 +98,7 @@ const reference = group(
   page('What HTTP clients see', 'http'),
   page('Errors', 'errors/'),
   page('Options', 'reference/options'),
+  page('Methods', 'reference/methods'),
   page('Command line', 'cli'),
   page('Verbs of the command line', 'reference/verbs'),
   page('Channels', 'reference/channels'),
@@ -113,7 +114,15 @@ const reference = group(
   page('Contributing', 'contributing'),
 )
 
-const main = [start, ...guides, concepts, operate, reference]
+// It has a link because VitePress makes a button of a heading without one, around the button that
+// opens the list.
+const alerts: Item = {
+  ...page('Alerts', 'telemetry#alerts'),
+  collapsed: true,
+  items: folder('alerts'),
+}
+
+const main = [start, ...guides, concepts, operate, alerts, reference]
 
 export const sidebar: DefaultTheme.SidebarMulti = {
   '/': main,

@@ -1,6 +1,7 @@
 import { gauges } from '../../packages/telemetry/src/gauges.ts'
 import { instruments } from '../../packages/telemetry/src/instruments.ts'
 import { wrapProse } from '../wrap-prose.ts'
+import { checkLabels, LABEL_VALUES } from './label-values.ts'
 import { code, head, table } from './table.ts'
 
 /** Every metric under both of its names, with its labels. */
@@ -11,6 +12,7 @@ export function renderMetrics(): string {
     lag: { log: neverAsked, consumers: [] },
     keys: neverAsked,
   })
+  checkLabels(instruments())
   return `${[
     head(
       'Metrics',
@@ -30,6 +32,21 @@ export function renderMetrics(): string {
         description,
       ]),
     ),
+    '## Values',
+    wrapProse(
+      'What the values of the labels mean. The others are names of yours: consumers, publishers, ' +
+        'sagas, steps, namespaces and routes (`other` after 200 of them, `unknown` without one).',
+    ),
+    ...LABEL_VALUES.flatMap(({ title, values }) => [
+      `### ${title}`,
+      table(
+        ['value', ''],
+        Object.entries(values).map(([value, meaning]) => [
+          value.includes(' ') ? value : code(value),
+          meaning,
+        ]),
+      ),
+    ]),
     '## Gauges',
     wrapProse('Prometheus only. Each is asked for with one bounded query at every scrape.'),
     table(

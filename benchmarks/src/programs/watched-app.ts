@@ -2,20 +2,11 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { otel } from '@oncekey/telemetry/otel'
 import { prometheus } from '@oncekey/telemetry/prometheus'
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics'
-import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import express from 'express'
 import { Pool } from 'pg'
 import { Registry } from 'prom-client'
 import { contenders } from '../contenders/contenders.ts'
+import { meters, startTracing } from '../open-telemetry.ts'
 import { answer, cpuMicros } from '../verbs.ts'
 
 const verbs = {
@@ -40,23 +31,10 @@ const watchers = {
   prometheus: () => {
     prometheus({ register: new Registry() })
   },
-  /** Spans are made, sampled and batched as in production, and dropped where they would be sent. */
+  /** Every request is sampled. */
   otel: () => {
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-    propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-    const exporter = {
-      export: (_: unknown, done: (result: { code: ExportResultCode }) => void) =>
-        done({ code: ExportResultCode.SUCCESS }),
-      shutdown: async () => {},
-    }
-    trace.setGlobalTracerProvider(
-      new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter)] }),
-    )
-    const reader = new PeriodicExportingMetricReader({
-      exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE),
-      exportIntervalMillis: 3_600_000,
-    })
-    otel({ meterProvider: new MeterProvider({ readers: [reader] }) })
+    startTracing()
+    otel({ meterProvider: meters() })
   },
 }
 

@@ -10,7 +10,8 @@ await pool.query('create table if not exists payments (id serial primary key, ce
 
 const once = idempotency({
   store: postgresStore({ client: pool }),
-  scope: (req) => String(req.headers['x-account'] ?? ''), // the key's owner, from your authentication
+  // Whose the key is: in an application from your authentication, as anybody can set a header.
+  scope: (req) => String(req.headers['x-account'] ?? ''),
 })
 
 const app = express()

@@ -11,6 +11,8 @@ test('every block of docs/testing.md is a file of this example, to the letter', 
     './clocks.test.ts',
     './pglite.test.ts',
     './schema.int.test.ts',
+    './failures.test.ts',
+    './crash.int.test.ts',
   ]
   const texts = files.map((file) => readFile(new URL(file, import.meta.url), 'utf8'))
   expect(blocks).toEqual((await Promise.all(texts)).map(asAReaderHasIt))

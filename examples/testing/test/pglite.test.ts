@@ -21,4 +21,5 @@ test('an order and its event are one commit', { timeout: 30_000 }, async () => {
   expect(again.body).toEqual(first.body)
   const { rows } = await db.query('select type from oncekey.outbox')
   expect(rows).toEqual([{ type: 'order.placed' }])
+  await db.close()
 })

@@ -8,6 +8,7 @@ import { optionsOf } from './command/common-options.ts'
 import { ExitCode } from './command/exit-code.ts'
 import type { Given } from './command/given.ts'
 import { helpOf, overview } from './command/help.ts'
+import { interruption } from './command/interruption.ts'
 import { findCommand, parse } from './command/parse.ts'
 import { sentenceOf } from './command/sentence.ts'
 import { commands } from './commands.ts'
@@ -78,8 +79,18 @@ async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
     const running = command.run(callOf(command, given, opened, interrupted))
     return await Promise.race([running, interrupted.exitCode])
   } catch (error) {
-    if (interrupted.signal.aborted) return await interrupted.exitCode
-    const { text, exitCode } = sentenceOf(opened.explained(error), opened.names)
+    const isInterrupted = interrupted.signal.aborted
+    if (isInterrupted && error === interrupted.signal.reason) {
+      if (command.act !== undefined) interrupted.tell('Interrupted: nothing was changed.')
+      return ExitCode.interrupted
+    }
+    if (isInterrupted && (command.act === undefined || interrupted.asking.now)) {
+      return ExitCode.interrupted
+    }
+    const sentence = sentenceOf(opened.explained(error), opened.names)
+    const { text } = sentence
+    const exitCode = isInterrupted ? ExitCode.interrupted : sentence.exitCode
+    if (isInterrupted) interrupted.tellLeft()
     const secrets = opened.urls()
     process.stderr.write(`oncekey: ${visible(withoutPasswords(text, secrets))}\n`)
     if (rest.includes('--debug')) {
@@ -87,6 +98,7 @@ async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
     }
     return exitCode
   } finally {
+    interrupted.end()
     await opened.close()
   }
 }
@@ -123,7 +135,7 @@ function callOf(
   command: Command,
   given: Given,
   opened: ReturnType<typeof connections>,
-  { signal, asking }: ReturnType<typeof interruption>,
+  { signal, asking, leaves }: ReturnType<typeof interruption>,
 ): Call {
   const has = (name: string) => name in optionsOf(command)
   const textOf = (name: string) => (has(name) ? given.text(name) : undefined)
@@ -192,8 +204,10 @@ function callOf(
       )
     },
     names: opened.names,
+    leaves,
     act: () => actOf(given),
     confirm: async (what, word) => {
+      signal.throwIfAborted()
       if (given.flag('yes')) return
       asking.now = true
       await confirmed(what, word, { stdin, stderr, signal })
@@ -248,37 +262,6 @@ function connections() {
   return opened
 }
 
-/**
- * Handles SIGINT and SIGTERM. The first one gives a verb that ends by itself some seconds to do so;
- * the second one ends the process at once.
- */
-function interruption({ act, endsItself }: Command) {
-  const controller = new AbortController()
-  /** Whether a person is being asked for a confirmation, so that nothing is under way. */
-  const asking = { now: false }
-  const exitCode = new Promise<ExitCode>((resolve) => {
-    const end = (): void => {
-      if (controller.signal.aborted) process.exit(ExitCode.interrupted)
-      controller.abort()
-      if (endsItself && !asking.now) {
-        setTimeout(() => resolve(ExitCode.interrupted), GRACE_MS).unref()
-        return
-      }
-      if (act !== undefined) {
-        process.stderr.write(
-          asking.now
-            ? '\noncekey: Not confirmed: nothing was changed.\n'
-            : 'oncekey: Interrupted: what was under way may have been done. Look before you repeat it.\n',
-        )
-      }
-      resolve(ExitCode.interrupted)
-    }
-    process.on('SIGINT', end)
-    process.on('SIGTERM', end)
-  })
-  return { signal: controller.signal, exitCode, asking }
-}
-
 function envOf(name: string): string | undefined {
   const value = process.env[name]
   return value === '' ? undefined : value
@@ -291,5 +274,3 @@ function print(text: string): Promise<void> {
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
-
-const GRACE_MS = 5_000

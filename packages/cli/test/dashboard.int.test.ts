@@ -216,6 +216,8 @@ test('endpoints are listed, paused, rotated and replayed through it', async () =
   const { id } = endpoint
   expect((await through(['webhooks', 'endpoints'])).stdout).toContain(`${id}  enabled`)
   expect((await through(['webhooks', 'pause', id, ...act])).stdout).toContain('is paused')
+  expect((await through(['webhooks', 'resume', id, ...act])).stdout).toContain('is enabled')
+  expect((await through(['webhooks', 'pause', id, ...act])).stdout).toContain('is paused')
   expect((await through(['webhooks', 'enable', id, ...act])).stdout).toContain('is enabled')
   const rotated = await through(['webhooks', 'rotate', id, '--overlap', '30m', ...act])
   expect(rotated.stdout).toMatch(/\nwhsec_\S+\n$/)

@@ -162,6 +162,9 @@ describe('dead letters and consumers', () => {
     expect(read).toMatchObject({ code: 1, stderr: expect.stringContaining('is read by a relay') })
     await log.release({ consumer: 'old', relay: 'r1', slots: [], leaving: true })
     expect((await run(['consumers', 'retire', 'old', ...act])).code).toBe(0)
+    // A bug: without --discard the reason was not passed on, and the audit had one of ours.
+    const audit = await run(['operations', 'list', '--act', 'consumers.retire', '--json'])
+    expect(JSON.parse(audit.stdout).items).toMatchObject([{ note: act[1] }])
     const left = await postgresConsumers({ client: database.pool() }).list()
     expect(left.map(({ name }) => name)).toEqual(['email'])
     const gone = await run(['consumers', 'retire', 'old', ...act])

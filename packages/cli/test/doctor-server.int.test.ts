@@ -91,6 +91,9 @@ describe('doctor on PostgreSQL', () => {
   test('grants that a role lacks, for what it is there for', async () => {
     await inDatabase(async ({ url, query }) => {
       await query(`create role doctor_app login password 'app'`)
+      const revoked =
+        'revoke all on all tables in schema oncekey from doctor_app; ' +
+        'revoke all on all sequences in schema oncekey from doctor_app'
       try {
         const asked = ['--role', 'doctor_app', '--for', 'request', '--for', 'relay']
         const { check, what, statements = [] } = await only(url, asked)
@@ -99,7 +102,7 @@ describe('doctor on PostgreSQL', () => {
         for (const statement of statements) await query(statement)
         expect((await findings(['--database', url, ...asked])).found).toEqual([])
         // Revokes exactly what `grants` prints.
-        await query('revoke all on all tables in schema oncekey from doctor_app')
+        await query(revoked)
         const { stdout } = await oncekey(['grants', ...asked])
         await query(stdout)
         expect((await findings(['--database', url, ...asked])).found).toEqual([])
@@ -110,7 +113,7 @@ describe('doctor on PostgreSQL', () => {
         const own = new URL(url)
         own.username = 'doctor_app'
         own.password = 'app'
-        await query('revoke all on all tables in schema oncekey from doctor_app')
+        await query(revoked)
         const blind = await oncekey(['doctor', '--database', own.href])
         expect(blind.code).toBe(0)
         expect(blind.stdout).toMatch(/\? schema: could not look: .*permission denied/)
@@ -144,6 +147,13 @@ describe('doctor on PostgreSQL', () => {
       for (const { statements = [] } of found) {
         for (const statement of statements) await query(statement)
       }
+      await query(`alter database ${name} set idle_in_transaction_session_timeout = '29s'`)
+      const short = await findings(['--database', url])
+      expect(short.found.map(({ check, what }) => `${check}: ${what}`)).toEqual([
+        'timeouts: idle_in_transaction_session_timeout is 29s.',
+        'timeouts: transaction_timeout is 5s.',
+      ])
+      await query(`alter database ${name} set idle_in_transaction_session_timeout = '30s'`)
       await query(`alter database ${name} reset transaction_timeout`)
       expect((await findings(['--database', url])).found).toEqual([])
 

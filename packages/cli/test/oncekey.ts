@@ -66,7 +66,9 @@ async function bundled(): Promise<string> {
     // Some dependencies are CommonJS and require Node's modules.
     banner: { js: `${require}; const require = requireOf(import.meta.url);` },
     external: ['pg-native'],
-    sourcemap: 'inline',
+    // Beside the file: Node would read and decode a map inside it at each start.
+    sourcemap: true,
+    sourcesContent: false,
     // Errors are recognised by the names of their classes.
     keepNames: true,
   })

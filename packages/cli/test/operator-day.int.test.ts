@@ -127,9 +127,9 @@ function anyDay(text: string): string[] {
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
     .replaceAll(/\b\d+ of \d+\b/g, 'N of N')
     .replaceAll(/127\.0\.0\.1:\d+/g, 'HOST')
-    .replaceAll(/enabled +\d+m?s( \d+s)?/g, 'enabled AGE')
+    .replaceAll(/enabled +\d+(ms|s|m)( \d+s)?/g, 'enabled AGE')
     .replaceAll(/^\d+ took the place|event id \S+$/gm, 'ID')
-    .replaceAll(/(c607a11aa5208d20) +\d+/g, '$1 ID')
+    .replaceAll(/(1523a07e326b5501) +\d+/g, '$1 ID')
     .replaceAll(/ +/g, ' ')
     .split('\n')
 }

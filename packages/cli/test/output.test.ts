@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { helpOf } from '../src/command/help.ts'
 import { commands } from '../src/commands.ts'
 import { withoutPasswords } from '../src/connection/server-url.ts'
-import { grantStatements, privilegesOf, purposes } from '../src/grants/privileges.ts'
+import { grantStatements, type Purpose, privilegesOf, purposes } from '../src/grants/privileges.ts'
 import { json, jsonValue } from '../src/output/json.ts'
 import { shownDuration, writePage } from '../src/output/page.ts'
 
@@ -76,25 +76,35 @@ describe('the grants', () => {
     saga: 'Sagas',
     operator: 'Operators',
     erase: 'Erasing a customer',
+    metrics: 'Metrics',
+    inbox: 'Inbox',
   } as const
 
   test.each(purposes)('for %s are those of docs/grants.md', (purpose) => {
     const [request = '', lease = ''] = sectionOf(headings.request).split("`mode: 'lease'`")
-    const text =
-      purpose === 'lease'
-        ? request + lease
-        : purpose === 'request'
-          ? request
-          : sectionOf(headings[purpose])
-    const documented = [...text.matchAll(/^grant ([\w, ]+) on ([\w., ]+) to \w+;/gm)].flatMap(
-      ([, privileges = '', tables = '']) =>
-        tables
-          .split(', ')
-          .flatMap((table) => privileges.split(', ').map((privilege) => `${privilege} ${table}`)),
+    const [metrics = '', more = ''] = sectionOf(headings.metrics).split('of webhooks and sagas')
+    const only = (prefix: string) =>
+      more.split('\n').filter((line) => line.startsWith(`grant select on oncekey.${prefix}`))
+    const parts: Partial<Record<Purpose, string>> = {
+      request,
+      lease: request + lease,
+      metrics,
+      'webhooks-metrics': only('webhook').join('\n'),
+      'saga-metrics': only('saga').join('\n'),
+      dashboard: sectionOf(headings.operator) + sectionOf(headings.relay),
+    }
+    const text = parts[purpose] ?? sectionOf(headings[purpose as keyof typeof headings])
+    const documented = [
+      ...text.matchAll(/^grant ([\w, ]+) on (?:sequence )?([\w., ]+) to \w+;/gm),
+    ].flatMap(([, privileges = '', tables = '']) =>
+      tables
+        .split(', ')
+        .flatMap((table) => privileges.split(', ').map((privilege) => `${privilege} ${table}`)),
     )
     const ours = privilegesOf([purpose]).map(
       ({ table, privilege }) => `${privilege} oncekey.${table}`,
     )
+    expect(ours).not.toEqual([])
     expect(new Set(ours)).toEqual(new Set(documented))
   })
 

@@ -93,19 +93,22 @@ describe('webhooks', () => {
     expect(rotated.stdout).toContain(secrets[0]?.secret)
   })
 
-  test('an endpoint is paused and enabled, and both are in the audit', async () => {
+  test('an endpoint is paused, resumed and enabled, and all are in the audit', async () => {
     const paused = await run(['webhooks', 'pause', endpointId, ...act])
     expect(paused).toMatchObject({ code: 0, stdout: `${url} is paused.\n` })
     expect((await run(['webhooks', 'endpoints', '--status', 'paused'])).stdout).toContain(
       endpointId,
     )
-    const enabled = await run(['webhooks', 'enable', endpointId, ...act])
-    expect(enabled).toMatchObject({ code: 0, stdout: `${url} is enabled.\n` })
+    for (const verb of ['resume', 'enable']) {
+      const enabled = await run(['webhooks', verb, endpointId, ...act])
+      expect(enabled).toMatchObject({ code: 0, stdout: `${url} is enabled.\n` })
+    }
     const acts = await query<{ act: string; actor: string }>(
-      "select act, actor from oncekey.operations where act like 'endpoints.%' order by id desc limit 2",
+      "select act, actor from oncekey.operations where act like 'endpoints.%' order by id desc limit 3",
     )
     expect(acts).toEqual([
       { act: 'endpoints.enable', actor: 'maria@shop.example' },
+      { act: 'endpoints.resume', actor: 'maria@shop.example' },
       { act: 'endpoints.pause', actor: 'maria@shop.example' },
     ])
     expect((await run(['webhooks', 'pause', v7(), ...act])).code).toBe(1)
@@ -207,26 +210,6 @@ test('a command that is proposed is one, whatever a run is called', async () => 
   }
   const { stdout } = await run(['sagas', 'list', '--saga', 'named', '--limit', '2'])
   expect(stdout).toContain(String.raw`--page 'z'\''; touch /tmp/pwned; '\'''`)
-})
-
-describe('purge', () => {
-  test('takes what was kept long enough, of every package, and says how many', async () => {
-    await query(
-      `insert into oncekey.records (namespace, scope, key, fingerprint, status, headers, body, completed_at)
-        select 'http', 'old', n::text, 'f', 200, '[]', 'x', now() - interval '30 days'
-        from generate_series(1, 2500) n`,
-    )
-    const purged = await run(['purge', '--pause', '0s'])
-    expect(purged).toMatchObject({ code: 0 })
-    expect(purged.stdout).toMatch(
-      /^2500 responses and 2500 keys\n\d+ deliveries, .*\n\d+ runs of sagas\n$/,
-    )
-    const short = await run(['purge', '--key-retention', '1h'])
-    expect(short).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('--key-retention cannot'),
-    })
-  })
 })
 
 describe('completion', () => {

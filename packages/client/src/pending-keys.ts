@@ -18,8 +18,9 @@ export interface PendingOptions {
   /** The prefix of the entries' names. @default 'oncekey:' */
   readonly prefix?: string
   /**
-   * The age at which an entry is discarded. It must be less than the server's retention, or a late
-   * retry runs again. Milliseconds. @default 82_800_000, an hour below the usual day
+   * The age at which an entry is discarded; from then on the same call gets a new key, and runs
+   * again. It must be less than the time for which the server keeps keys. Routes that `hold` need
+   * days. Milliseconds. @default 82_800_000, an hour below the usual day
    */
   readonly expiresAfterMs?: number
 }

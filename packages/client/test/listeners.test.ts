@@ -8,7 +8,8 @@ import { answer, scriptedServer, stall, stallInBody } from './scripted-server.ts
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
 
-const stream = { method: 'POST', body: 'x', response: 'stream' } as const
+const post = { method: 'POST', body: 'x' } as const
+const stream = { ...post, response: 'stream' } as const
 const patience = { timeout: 20_000 }
 const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
@@ -69,3 +70,34 @@ test.each([
   controller.abort('enough')
   await expect(read()).rejects.toBe('enough')
 })
+
+// undici cancels the body of a response that was garbage-collected, and what the caller gets is a
+// clone: its body has to outlive the response that fetch returned.
+test.each([
+  ['small', 1_000, {}],
+  ['large', 3_000_000, {}],
+  ['too large to be buffered', 3_000_000, { maxResponseBytes: 100_000 }],
+])(
+  'a body that is %s can be read after the response of fetch is gone',
+  async (_, size, options) => {
+    const server = await scriptedServer((response) => {
+      response.writeHead(201)
+      response.write('x'.repeat(size / 2))
+      setImmediate(() => response.end('x'.repeat(size / 2)))
+    })
+    const gone: boolean[] = []
+    const registry = new FinalizationRegistry<boolean>((is) => gone.push(is))
+    const watched: typeof globalThis.fetch = async (...given) => {
+      const response = await globalThis.fetch(...given)
+      registry.register(response, true)
+      return response
+    }
+    const response = await createFetch({ fetch: watched, ...options })(server.url, post)
+    await vi.waitFor(async () => {
+      await collected()
+      expect(gone).toEqual([true])
+    }, patience)
+    await collected()
+    expect((await response.text()).length).toBe(size)
+  },
+)

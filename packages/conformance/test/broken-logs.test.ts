@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { BrokenLog } from './broken-logs/broken-log.ts'
 import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
 import { ofActs, ofPausing, ofRedrives } from './broken-logs/of-acts.ts'
-import { ofDeadLetters, ofDeliveries } from './broken-logs/of-deliveries.ts'
+import { ofDeadLetters } from './broken-logs/of-dead-letters.ts'
+import { ofDeliveries } from './broken-logs/of-deliveries.ts'
 import { ofHolding } from './broken-logs/of-holding.ts'
+import { ofLeaving } from './broken-logs/of-leaving.ts'
 import { ofLives } from './broken-logs/of-lives.ts'
 import { ofReading } from './broken-logs/of-reading.ts'
 import { ofRetiring } from './broken-logs/of-retiring.ts'
@@ -20,6 +22,7 @@ describe('the log contract rejects a log that', () => {
     ...ofReading,
     ...ofSubscriptions,
     ...ofHolding,
+    ...ofLeaving,
     ...ofLives,
     ...ofDeliveries,
     ...ofDeadLetters,

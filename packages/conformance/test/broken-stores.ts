@@ -9,6 +9,7 @@ import { busyFreesKey } from './broken-stores/of-attempts/busy-frees-key.ts'
 import { endsThrow } from './broken-stores/of-attempts/ends-throw.ts'
 import { forgetsWhoCompleted } from './broken-stores/of-attempts/forgets-who-completed.ts'
 import { lapseIsLoss } from './broken-stores/of-attempts/lapse-is-loss.ts'
+import { lateCopiesWin } from './broken-stores/of-attempts/late-copies-win.ts'
 import { lostIsAlwaysRestored } from './broken-stores/of-attempts/lost-is-always-restored.ts'
 import { lostIsSuperseded } from './broken-stores/of-attempts/lost-is-superseded.ts'
 import { releaseDoesNothing } from './broken-stores/of-attempts/release-does-nothing.ts'
@@ -34,6 +35,7 @@ import { oneAtATime } from './broken-stores/of-claims/one-at-a-time.ts'
 import { ownClaimUnknown } from './broken-stores/of-claims/own-claim-unknown.ts'
 import { refusalForgotten } from './broken-stores/of-claims/refusal-forgotten.ts'
 import { refusalOverAClaim } from './broken-stores/of-claims/refusal-over-a-claim.ts'
+import { retakesAnyAttempt } from './broken-stores/of-claims/retakes-any-attempt.ts'
 import { fingerprintIsKey } from './broken-stores/of-fingerprints/fingerprint-is-key.ts'
 import { forgottenFingerprint } from './broken-stores/of-fingerprints/forgotten-fingerprint.ts'
 import { mismatchOverwrites } from './broken-stores/of-fingerprints/mismatch-overwrites.ts'
@@ -113,6 +115,7 @@ export const brokenStores: readonly BrokenStore[] = [
   keptByReference,
   keylessRecord,
   lapseIsLoss,
+  lateCopiesWin,
   leaseEndsResults,
   lockDecidesFirst,
   lossyBytes,
@@ -136,6 +139,7 @@ export const brokenStores: readonly BrokenStore[] = [
   releaseWithoutOwner,
   renewInVain,
   renewWithoutOwner,
+  retakesAnyAttempt,
   retryAtOnce,
   sendsAfterTheUndo,
   shortKeys,

@@ -41,15 +41,6 @@ export type {
   Settle,
   TakeDue,
 } from './contracts/delivery.ts'
-export {
-  checkEvents,
-  checkJsonText,
-  type EmittedEvent,
-  newEventId,
-  type OutboxEvent,
-  outboxEvent,
-} from './contracts/event.ts'
-export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
 export type {
   Advance,
   EventLog,
@@ -60,13 +51,23 @@ export type {
   TakeIn,
   Want,
 } from './contracts/event-log.ts'
+export { emittedIds } from './contracts/events/emitted-ids.ts'
+export {
+  checkEvents,
+  checkJsonText,
+  type EmittedEvent,
+  newEventId,
+  type OutboxEvent,
+  outboxEvent,
+} from './contracts/events/event.ts'
+export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/events/event-bytes.ts'
 export {
   isTypePattern,
   meansType,
   normalTypes,
   patternsOf,
   splitTypes,
-} from './contracts/event-types.ts'
+} from './contracts/events/event-types.ts'
 export type { Fingerprint } from './contracts/fingerprint.ts'
 export {
   type ActResult,
@@ -164,6 +165,7 @@ export {
 } from './memory/memory-store.ts'
 export type { MemoryStoreOptions } from './memory/memory-store-options.ts'
 export type { Authenticate, SignedRequest } from './request/authenticate.ts'
+export { requestAborted } from './request/cut-off.ts'
 export { deriveKey } from './request/derive-key.ts'
 export type { EngineRequest } from './request/engine-request.ts'
 export { type FingerprintInput, fingerprint, type RequestBody } from './request/fingerprint.ts'
@@ -204,6 +206,7 @@ export {
 } from './telemetry/traces.ts'
 export { type Deadline, type Deadlines, deadlines } from './time/deadlines.ts'
 export {
+  CLOSING_MS,
   callLater,
   endsWithin,
   type Later,
@@ -216,3 +219,5 @@ export {
 } from './time/durations.ts'
 export { createInsistence, type Insist, type Insisting, type Tries } from './time/insist.ts'
 export { completionForLater, ENDS_SENT_FOR_MS, LATE_ENDS } from './time/late-ends.ts'
+export { type UnansweredTakes, unansweredTakes } from './time/unanswered-takes.ts'
+export { zonedTime } from './time/zoned-time.ts'

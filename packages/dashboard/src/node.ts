@@ -66,5 +66,15 @@ function parsedAgain({ body, headers, readableEnded }: Mounted): string | undefi
   if (!readableEnded || typeof body !== 'object' || body === null) return undefined
   return headers['content-type']?.startsWith('application/json')
     ? JSON.stringify(body)
-    : new URLSearchParams(body as Record<string, string>).toString()
+    : new URLSearchParams(Object.entries(body).flatMap(pairsOf)).toString()
+}
+
+/**
+ * A field that was given twice is a list, and stays two, so that the act refuses it. A parser that
+ * reads `a[b]` as an object gets no other name out of it.
+ */
+function pairsOf([name, value]: [string, unknown]): [string, string][] {
+  if (typeof value !== 'object' || value === null) return [[name, String(value)]]
+  if (Array.isArray(value)) return value.flatMap((each) => pairsOf([name, each]))
+  return Object.entries(value).flatMap(([key, each]) => pairsOf([`${name}[${key}]`, each]))
 }

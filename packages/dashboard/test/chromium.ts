@@ -13,10 +13,10 @@ export interface Watched {
   close(): Promise<void>
 }
 
-export async function openBrowser(): Promise<Watched> {
+export async function openBrowser(args: readonly string[] = []): Promise<Watched> {
   const browser: Browser = await chromium.launch({
     executablePath: await findChromium(),
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    args: [...HEADLESS, ...args],
   })
   const page = await (await browser.newContext()).newPage()
   const seen: string[] = []
@@ -27,6 +27,8 @@ export async function openBrowser(): Promise<Watched> {
   })
   return { page, seen, complaints, close: () => browser.close() }
 }
+
+const HEADLESS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking']
 
 /**
  * Checks that a page can be read in both themes, at the widths of a desktop and of a phone. If

@@ -1,11 +1,16 @@
+import 'reflect-metadata'
 import { once as emitted } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
+import { type INestApplication, Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { ExpressAdapter } from '@nestjs/platform-express'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { type Keys, memoryStore } from '@oncekey/core'
 import { leaveUnknown, NAME } from '@oncekey/test-shop'
 import express from 'express'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
@@ -34,7 +39,7 @@ const mounts: Record<string, (show: Dashboard) => Server | Promise<Server>> = {
   async Fastify(show) {
     const app = Fastify()
     const handle = toNode(show)
-    await app.register(async (scope) => {
+    await app.register(async (scope: FastifyInstance) => {
       scope.removeAllContentTypeParsers()
       scope.addContentTypeParser('*', (_, __, done) => done(null))
       for (const url of ['/ops/oncekey', '/ops/oncekey/*']) {
@@ -47,6 +52,43 @@ const mounts: Record<string, (show: Dashboard) => Server | Promise<Server>> = {
     await app.ready()
     return app.server
   },
+  async 'NestJS on Express'(show) {
+    const app = await NestFactory.create(AppModule, new ExpressAdapter(), { logger: false })
+    app.use('/ops/oncekey', toNode(show))
+    return upWithNest(app)
+  },
+  async 'NestJS on Fastify'(show) {
+    const adapter = new FastifyAdapter()
+    const app = await NestFactory.create<NestFastifyApplication>(AppModule, adapter, {
+      logger: false,
+    })
+    const handle = toNode(show)
+    await app.register(async (scope: FastifyInstance) => {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', (_, __, done) => done(null))
+      for (const url of ['/ops/oncekey', '/ops/oncekey/*']) {
+        scope.all(url, (request, reply) => {
+          reply.hijack()
+          handle(request.raw, reply.raw)
+        })
+      }
+    })
+    const server = await upWithNest(app)
+    await app.getHttpAdapter().getInstance().ready()
+    return server
+  },
+}
+
+class AppModule {}
+Module({})(AppModule)
+
+/** The global prefix, and the guard that lets nobody in, are for controllers only. */
+async function upWithNest(app: INestApplication): Promise<Server> {
+  app.setGlobalPrefix('api')
+  app.useGlobalGuards({ canActivate: () => false })
+  await app.init()
+  closing.push(() => app.close())
+  return app.getHttpServer()
 }
 
 describe.each(Object.entries(mounts))('%s', (_, mount) => {
@@ -101,5 +143,17 @@ describe.each(Object.entries(mounts))('%s', (_, mount) => {
     expect(await listed.json()).toMatchObject({
       items: [{ actor: 'maria', act: 'keys.release', note: 'nothing happened' }],
     })
+  })
+
+  // A bug: behind a body parser the two values were joined by a comma.
+  test('refuses an act whose form has a field twice', async () => {
+    const { base, keys } = await site()
+    const body = new URLSearchParams({ ...NAME, key: 'lost', note: 'n', confirmed: 'yes' })
+    body.append('key', 'found')
+    const refused = await fetch(`${base}/api/v1/keys/release`, { method: 'POST', body })
+    expect(await refused.json()).toEqual({
+      error: '`key` is given twice. Nothing was done.',
+    })
+    expect(await keys.get({ ...NAME, key: 'lost' })).toBeDefined()
   })
 })

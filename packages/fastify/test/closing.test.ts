@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { type MemoryStore, memoryStore } from '@oncekey/core'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import idempotency from '../src/index.ts'
 import { bareApp, coveredApp, fastifyVersions, post, until } from './app.ts'
 
@@ -23,7 +24,7 @@ test('close() lets running handlers finish and be stored, and claims nothing mor
   const first = post(app, '/x', { key: 'k' })
   await until(() => release)
   const closing = app.close()
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await until(() => app.addresses().length === 0)
   release?.()
   expect((await first).body).toBe('{"id":1}')
   await closing
@@ -183,4 +184,44 @@ test('a pipelined response that is being stored is sent, although idle connectio
   waiting.get('b')?.()
   await once(client, 'close')
   expect(got).toMatch(/HTTP\/1.1 200 OK.*"a".*HTTP\/1.1 200 OK.*"b"/s)
+})
+
+// A bug: once a response that was held back had left, all idle connections were closed again, and
+// Node takes a connection for idle whose response has ended but is still on its way.
+test('close() does not cut off a large response, although one was being stored meanwhile', async () => {
+  const { store, waiting } = waitingStore()
+  const { app } = await coveredApp({ store, server: { forceCloseConnections: 'idle' } })
+  app.post('/x', async () => ({ id: 1 }))
+  const most = Buffer.alloc(20_000_000, 'a')
+  let large: ServerResponse | undefined
+  let release: (() => void) | undefined
+  app.get('/large', async (_, reply) => {
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    large = reply.raw
+    return most
+  })
+  await app.listen({ port: 0 })
+  const client = connect((app.server.address() as AddressInfo).port)
+  onTestFinished(() => void client.destroy())
+  let size = 0
+  client.on('data', ({ length }) => {
+    size += length
+  })
+  client.write('GET /large HTTP/1.1\r\nHost: shop\r\n\r\n')
+  const first = post(app, '/x', { key: 'k' })
+  await until(() => waiting.get('k') && release)
+  const closing = app.close()
+  await until(() => app.addresses().length === 0)
+  client.pause()
+  release?.()
+  await until(() => large?.writableEnded)
+  waiting.get('k')?.()
+  expect((await first).body).toBe('{"id":1}')
+  client.resume()
+  await until(() => size > most.length || client.destroyed)
+  expect(size).toBeGreaterThan(most.length)
+  client.destroy()
+  await closing
 })

@@ -34,10 +34,14 @@ const tableOf = (version: string): [string, Answering][] =>
 
 type Comparable = ReturnType<typeof comparable>
 
-/** Ignores framing: a response streamed by bare Fastify is complete once collected. */
+/**
+ * Ignores framing: a response streamed by bare Fastify is complete once collected, and a 304 has no
+ * length, whatever body it was given.
+ */
 function comparable({ status, reason, headers, bytes, trailers }: Got) {
   const { date: _date, 'transfer-encoding': chunked, 'content-length': length, ...rest } = headers
-  const framed = chunked === undefined && length === undefined ? 'none' : 'some'
+  const isFramed = status !== 304 && (chunked !== undefined || length !== undefined)
+  const framed = isFramed ? 'some' : 'none'
   return { status, reason, headers: rest, trailers, framed, body: bytes.toString('latin1') }
 }
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { type MemoryTransaction, memoryStore } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
@@ -11,7 +12,8 @@ describe('a handler that exceeds its timeout', () => {
     const events: string[] = []
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-app', 'app'))
     app.addHook('onResponse', async (_request, reply) => void events.push(`${reply.statusCode}`))
-    let late: Promise<unknown> | undefined
+    let release: (() => void) | undefined
+    let isOver = false
     let runs = 0
     app.post('/x', async (request, reply) => {
       runs += 1
@@ -19,10 +21,12 @@ describe('a handler that exceeds its timeout', () => {
       const tx = (await idempotency?.transaction()) as MemoryTransaction
       tx.set('row', 1)
       reply.code(201).header('x-mine', '1').header('x-app', 'mine')
-      const wait = runs === 1 ? 80 : 0
-      late = new Promise((resolve) => setTimeout(resolve, wait))
-      await late
-      if (runs === 1) events.push(String(idempotency?.signal.aborted))
+      if (runs > 1) return { id: runs }
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      events.push(String(idempotency?.signal.aborted))
+      isOver = true
       return { id: runs }
     })
     const got = await post(app, '/x', { key: 'k' })
@@ -31,7 +35,9 @@ describe('a handler that exceeds its timeout', () => {
     expect(got.headers).toMatchObject({ 'x-app': 'app', 'retry-after': '1' })
     expect(got.headers['x-mine']).toBeUndefined()
     expect(Number(got.headers['content-length'])).toBe(got.bytes.length)
-    await late
+    await until(() => events.length > 0)
+    release?.()
+    await until(() => isOver)
     expect(store.data.size).toBe(0)
     expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 201, body: '{"id":2}' })
     expect((await post(app, '/x', { key: 'k' })).replayed).toBe(true)
@@ -41,20 +47,22 @@ describe('a handler that exceeds its timeout', () => {
   test('has its late errors, callbacks and hijacking ignored as well', async () => {
     const { app } = await coveredApp({ handlerTimeoutMs: 20 })
     let done = 0
+    const release: (() => void)[] = []
     app.post('/throws', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise<void>((resolve) => release.push(resolve))
       done += 1
       throw new Error('late')
     })
     app.post('/sends', (_request, reply) => {
-      setTimeout(() => {
+      release.push(() => {
         done += 1
         reply.code(201).send({ late: true })
         reply.send({ later: true })
-      }, 50)
+      })
     })
     for (const path of ['/throws', '/sends']) {
       expect((await post(app, path, { key: path })).status).toBe(503)
+      release.pop()?.()
     }
     await until(() => done === 2)
     await new Promise((resolve) => setImmediate(resolve))
@@ -76,33 +84,48 @@ describe('a handler that exceeds its timeout', () => {
   test("of Fastify's own is an error reply like any other", async () => {
     const { app } = await coveredApp()
     let runs = 0
+    let release: (() => void) | undefined
     app.post('/x', { handlerTimeout: 30 }, async () => {
       runs += 1
-      if (runs === 1) await new Promise((resolve) => setTimeout(resolve, 60))
-      return { runs }
+      if (runs > 1) return { runs }
+      return new Promise((resolve) => {
+        release = () => resolve({ runs })
+      })
     })
     expect((await post(app, '/x', { key: 'k' })).status).toBe(503)
+    release?.()
     expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":2}')
   })
 })
 
 test('has its key released if the claim came too late for it to run', async () => {
   const store = memoryStore({ mode: 'lease' })
-  let slow = true
+  let begun: (() => void) | undefined
+  let isReleased = false
   const { app } = await coveredApp({
     store: {
       ...store,
       async begin(claim) {
-        if (slow) await new Promise((resolve) => setTimeout(resolve, 60))
-        return store.begin(claim)
+        if (begun !== undefined) return store.begin(claim)
+        await new Promise<void>((resolve) => {
+          begun = resolve
+        })
+        const decision = await store.begin(claim)
+        if (decision.kind !== 'run') return decision
+        const { attempt } = decision
+        const release: typeof attempt.release = async () => {
+          await attempt.release()
+          isReleased = true
+        }
+        return { ...decision, attempt: { ...attempt, release } }
       },
     },
   })
   let runs = 0
   app.post('/x', { handlerTimeout: 20 }, async () => ({ runs: ++runs }))
   expect((await post(app, '/x', { key: 'k' })).status).toBe(503)
-  await new Promise((resolve) => setTimeout(resolve, 80))
-  slow = false
+  begun?.()
+  await until(() => isReleased)
   expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":1}')
 })
 
@@ -116,8 +139,10 @@ describe('a client that hangs up', () => {
         const { app, store } = await coveredApp({ store: memoryStore({ mode }) })
         let runs = 0
         let release: (() => void) | undefined
+        let raw: ServerResponse | undefined
         app.post('/x', async (request, reply) => {
           runs += 1
+          raw = reply.raw
           const tx = (await request.idempotency?.transaction()) as MemoryTransaction
           await new Promise<void>((resolve) => {
             release = resolve
@@ -131,7 +156,7 @@ describe('a client that hangs up', () => {
         await until(() => release)
         gone.abort()
         await expect(first).rejects.toThrow()
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await until(() => raw?.destroyed)
         expect((await post(app, '/x', { key: 'k' })).status).toBe(409)
         release?.()
         await until(async () => (await post(app, '/x', { key: 'k' })).status !== 409)
@@ -145,10 +170,13 @@ describe('a client that hangs up', () => {
   test('does not stop a callback, and an error stays an error', async () => {
     const { app } = await coveredApp()
     const release: (() => void)[] = []
+    let raw: ServerResponse | undefined
     app.post('/sends', (_request, reply) => {
+      raw = reply.raw
       release.push(() => reply.send({ id: 1 }))
     })
-    app.post('/throws', async () => {
+    app.post('/throws', async (_request, reply) => {
+      raw = reply.raw
       await new Promise<void>((resolve) => release.push(resolve))
       throw Object.assign(new Error('no'), { statusCode: 404 })
     })
@@ -161,7 +189,7 @@ describe('a client that hangs up', () => {
       await until(() => release.length)
       gone.abort()
       await expect(first).rejects.toThrow()
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await until(() => raw?.destroyed)
       release.pop()?.()
       await until(async () => (await post(app, path, { key: path })).replayed)
       expect((await post(app, path, { key: path })).status).toBe(status)
@@ -169,7 +197,13 @@ describe('a client that hangs up', () => {
   })
 
   test('while waiting for another attempt stops waiting', async () => {
-    const { app } = await coveredApp({ waitMs: 60_000 })
+    const store = memoryStore()
+    let asked = 0
+    const begin: typeof store.begin = (claim) => {
+      asked += 1
+      return store.begin(claim)
+    }
+    const { app } = await coveredApp({ store: { ...store, begin }, waitMs: 60_000 })
     let release: (() => void) | undefined
     app.post('/x', async () => {
       await new Promise<void>((resolve) => {
@@ -181,11 +215,37 @@ describe('a client that hangs up', () => {
     await until(() => release)
     const gone = new AbortController()
     const second = post(app, '/x', { key: 'k', signal: gone.signal })
-    setTimeout(() => gone.abort(), 30)
-    await expect(second).rejects.toThrow()
+    const refused = expect(second).rejects.toThrow()
+    await until(() => asked === 2)
+    gone.abort()
+    await refused
     const third = post(app, '/x', { key: 'k' })
     release?.()
     expect((await first).body).toBe('ok')
     expect(await third).toMatchObject({ body: 'ok', replayed: true })
+  })
+
+  // A bug: it waited for as long as `waitMs` says.
+  test('before its claim does not wait', async () => {
+    const store = memoryStore()
+    let isGone: boolean | undefined
+    const begin: typeof store.begin = (claim) => {
+      isGone = claim.signal.aborted
+      return store.begin(claim)
+    }
+    const { app } = await coveredApp({ store: { ...store, begin }, waitMs: 60_000 })
+    let raw: ServerResponse | undefined
+    app.addHook('preHandler', async (_request, reply) => {
+      raw = reply.raw
+      await until(() => reply.raw.destroyed)
+    })
+    app.post('/x', async () => 'ok')
+    const gone = new AbortController()
+    const first = expect(post(app, '/x', { key: 'k', signal: gone.signal })).rejects.toThrow()
+    await until(() => raw)
+    gone.abort()
+    await first
+    await until(() => isGone !== undefined)
+    expect(isGone).toBe(true)
   })
 })

@@ -63,7 +63,12 @@ async function serve(Fastify: typeof fastify, site: Site, isHttp2 = false): Prom
     return { url, drain: once.drain, close: () => close().then(() => app.close()) }
   }
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { url, drain: once.drain, close: () => app.close() }
+  return {
+    url,
+    drain: once.drain,
+    closeIdle: () => app.server.closeIdleConnections(),
+    close: () => app.close(),
+  }
 }
 
 function send(reply: FastifyReply, answer: Reply): FastifyReply {

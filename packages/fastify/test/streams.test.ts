@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { PassThrough, Readable, Stream } from 'node:stream'
 import { memoryStore } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
@@ -105,6 +106,30 @@ test("with response: 'stream' sends the first part before the last is produced",
   expect((await post(app, '/x', { key: 'k' })).status).toBe(410)
   expect((await post(app, '/json', { key: 'j' })).body).toBe('{"id":1}')
   expect((await post(app, '/json', { key: 'j' })).status).toBe(410)
+})
+
+// A bug: nobody listened to the stream while the response was recorded, so that its error ended the
+// process. Had somebody, the failed attempt would have been on record as done.
+test.each(fastifyVersions)(
+  "with response: 'stream' a stream that breaks before its first byte is undone (%s)",
+  async (_, factory) => {
+    const { app } = await coveredApp({ response: 'stream', factory })
+    let runs = 0
+    app.post('/x', async (_request, reply) => {
+      runs += 1
+      return reply.send(runs === 1 ? createReadStream('/no/such/file') : Readable.from(['found']))
+    })
+    expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 200, body: 'found' })
+    expect((await post(app, '/x', { key: 'k' })).status).toBe(410)
+  },
+)
+
+// A bug: as above, for a stream that is not sent because its status has no body.
+test('a stream that breaks while a 204 is stored does not end the process', async () => {
+  const { app } = await coveredApp()
+  app.post('/x', async (_request, reply) => reply.code(204).send(createReadStream('/no/such/file')))
+  for (let n = 0; n < 2; n += 1) expect((await post(app, '/x', { key: 'k' })).status).toBe(204)
 })
 
 test('is collected to its end even if the client has gone', async () => {

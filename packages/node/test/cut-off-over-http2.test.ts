@@ -107,3 +107,71 @@ test('an upload that is cut off is claimed by nobody, and its retry runs: a fing
   expect(await send()).toBe(200)
   expect({ seen, errors }).toEqual({ seen: [WHOLE], errors: ['ECONNABORTED'] })
 })
+
+// A bug: what the function had read was an empty body by then, and it was claimed.
+test('an upload that is cut off is claimed by nobody, and its retry runs: a fingerprint that waits before it reads', async () => {
+  let cutOff = (): void => {}
+  const isCutOff = new Promise<void>((resolve) => {
+    cutOff = resolve
+  })
+  const once = idempotency({
+    store: memoryStore(),
+    scope: 'dangerously-shared',
+    async fingerprint(_, bytes) {
+      await isCutOff
+      return String(await bytes())
+    },
+  })
+  const { seen, errors, cut, send } = await site(once)
+  await cut()
+  cutOff()
+  expect(await send()).toBe(200)
+  expect({ seen, errors }).toEqual({ seen: [WHOLE], errors: ['ECONNABORTED'] })
+})
+
+// A bug: nobody held the promise that the function had returned, and its rejection ended the
+// process.
+test.each([
+  [
+    'fails for want of a body',
+    (isCutOff: Promise<void>) => ({
+      scope: () => isCutOff.then(() => 'ana'),
+      fingerprint: async (_: unknown, bytes: () => Promise<Uint8Array>) =>
+        new URLSearchParams(String(await bytes())).get('amount') ?? fail(),
+    }),
+  ],
+  [
+    'begins to read the body, and awaits it later',
+    (isCutOff: Promise<void>) => ({
+      scope: () => 'ana',
+      fingerprint: async (_: unknown, bytes: () => Promise<Uint8Array>) => {
+        const body = bytes()
+        await isCutOff
+        return String(await body)
+      },
+    }),
+  ],
+])('an upload that is cut off ends no process: a fingerprint that %s', async (_, optionsFor) => {
+  const rejected: unknown[] = []
+  const note = (reason: unknown) => void rejected.push(reason)
+  process.on('unhandledRejection', note)
+  onTestFinished(() => void process.off('unhandledRejection', note))
+  let cutOff = (): void => {}
+  const isCutOff = new Promise<void>((resolve) => {
+    cutOff = resolve
+  })
+  const once = idempotency({ store: memoryStore(), ...optionsFor(isCutOff) })
+  const { seen, errors, cut, send } = await site(once)
+  await cut()
+  cutOff()
+  expect(await send()).toBe(200)
+  expect({ seen, errors, rejected }).toEqual({
+    seen: [WHOLE],
+    errors: ['ECONNABORTED'],
+    rejected: [],
+  })
+})
+
+function fail(): never {
+  throw new Error('the body is empty')
+}

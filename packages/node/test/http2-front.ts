@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 /** A running server. */
 export interface Up {
   readonly url: string
+  /** Left out for HTTP/2. */
+  closeIdle?(): void
   close(): Promise<void>
 }
 
@@ -13,6 +15,7 @@ export async function listening(server: Server): Promise<Up> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    closeIdle: () => server.closeIdleConnections(),
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

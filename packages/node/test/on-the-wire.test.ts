@@ -245,6 +245,17 @@ test.each([
   }
 })
 
+// A bug: with a string given to `end`, Node sent the head as UTF-8, and the replay did not.
+test('a reason phrase beyond ASCII has the same bytes in the replay', async () => {
+  const port = await serve((_, res) => res.writeHead(201, 'Caf\u00e9').end('made'), true)
+  for (const _ of ['first', 'again']) {
+    const { response } = await exchange(port, (connection) =>
+      connection.post('/', { 'Idempotency-Key': 'k' }),
+    )
+    expect(response.statusLine).toBe('HTTP/1.1 201 Caf\u00e9')
+  }
+})
+
 test('sends what was written to a corked response before its end, which bare Node 22 does not', async () => {
   const port = await serve((_, res) => {
     res.cork()

@@ -99,9 +99,9 @@ async function serve(
   }
   const server = build({ once, handle, failed })
   const front = 'setTimeout' in server && 'maxHeadersCount' in server ? undefined : server
-  const { url, close } =
+  const up =
     front === undefined ? await listening(server as never) : await frontOf(front as Http2Server)
-  return { url, drain: once.drain, close }
+  return { ...up, drain: once.drain }
 }
 
 async function jsonOf(req: NodeRequest): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { OptionsError, within } from '@oncekey/core'
+import { endsWithin, OptionsError, within } from '@oncekey/core'
 import { PermanentError } from './consumer/permanent-error.ts'
 import type { RabbitChannel, RabbitConnection, RabbitEnvelope, RabbitReturn } from './rabbitmq.ts'
 
@@ -68,13 +68,22 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
   function opened(): Promise<Opened> {
     if (opening !== undefined) return opening
     const asked = open()
-    opening = within(OPEN_WITHIN_MS, asked, () => new Error('The broker does not answer.'))
-    opening.catch(() => {
-      opening = undefined
-      // The connection may still open later, when nobody waits for it; it is then closed.
-      asked.then(({ connection }) => connection.close()).catch(() => {})
-    })
-    return opening
+    const mine = within(OPEN_WITHIN_MS, asked, () => new Error('The broker does not answer.'))
+    opening = mine
+    mine.then(
+      ({ channel }) => channel.on('close', () => forget(mine)),
+      () => {
+        forget(mine)
+        // The connection may still open later, when nobody waits for it; it is then closed.
+        asked.then(({ connection }) => ended(connection)).catch(() => {})
+      },
+    )
+    return mine
+  }
+
+  /** Has the next send open another channel, unless that has happened. */
+  function forget(mine: Promise<Opened>): void {
+    if (opening === mine) opening = undefined
   }
 
   async function open(): Promise<Opened> {
@@ -88,35 +97,53 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
       result.refusal = named(error)
     })
     channel.on('return', ({ fields, properties: { messageId } }) => {
-      const { replyText } = fields as { replyText: string }
+      const { replyText, routingKey } = fields as { replyText: string; routingKey: string }
       for (const listener of listeners) {
-        listener({ ...(messageId !== undefined && { messageId }), replyText })
+        listener({ ...(messageId !== undefined && { messageId }), routingKey, replyText })
       }
     })
-    channel.on('close', () => {
-      opening = undefined
-      connection.close().catch(() => {})
-    })
+    channel.on('close', () => void ended(connection))
     return result
   }
 
   return {
-    async send(envelope, body) {
-      const to = await opened()
-      await published(to, envelope, body)
+    async send(envelope, body, isAwaited) {
+      const mine = opened()
+      const to = await mine
+      // The relay may have stopped meanwhile, and another process may be sending the event.
+      if (isAwaited?.() === false) throw new Error('Nobody waits for this message any longer.')
+      await published(to, envelope, body, () => forget(mine))
     },
     on: (_, listener) => listeners.push(listener),
     async close() {
       const closing = opening
       opening = undefined
-      const last = await closing?.catch(() => undefined)
-      await last?.connection.close()
+      // If it is still opening, it is closed when it has opened, and rejects if it never does.
+      await closing?.then(({ connection }) => ended(connection)).catch(() => {})
     },
   }
 }
 
-/** Sends a message. Resolves when the broker has confirmed it. */
-function published(to: Opened, envelope: RabbitEnvelope, body: Buffer): Promise<void> {
+/** Closes a connection, or breaks it off if the broker does not answer. Never rejects. */
+async function ended(connection: AmqpConnection): Promise<void> {
+  const closed = connection.close().catch(() => {})
+  if (await endsWithin(closed, END_WITHIN_MS, { unref: true })) return
+  const { stream } = connection.connection as { readonly stream?: { destroy?(error: Error): void } }
+  // The client listens for errors: without one it would neither reject what is under way nor stop
+  // its heartbeats.
+  stream?.destroy?.(new Error('The broker does not answer.'))
+}
+
+/**
+ * Sends a message. Resolves when the broker has confirmed it. Calls `abandon` if the channel is of
+ * no use any longer.
+ */
+function published(
+  to: Opened,
+  envelope: RabbitEnvelope,
+  body: Buffer,
+  abandon: () => void,
+): Promise<void> {
   const { exchange, routingKey, durable, ...properties } = envelope
   const options = { ...properties, persistent: durable }
   refuseLargeHeaders(to.connection, envelope)
@@ -131,8 +158,9 @@ function published(to: Opened, envelope: RabbitEnvelope, body: Buffer): Promise<
     } catch (error) {
       // Before version 2, the client counts this message although it was not sent, and would take
       // the confirmation of each later message for that of the message before. So the connection is
-      // closed.
-      to.connection.close().catch(() => {})
+      // closed. The channel may also have been closed while nobody listened to it yet.
+      abandon()
+      void ended(to.connection)
       reject(unencodable(error))
     }
   })
@@ -176,3 +204,5 @@ function withCode(code: string, message: string): Error {
 }
 
 const OPEN_WITHIN_MS = 30_000
+/** How long a connection that closes waits for the broker. */
+const END_WITHIN_MS = 2_000

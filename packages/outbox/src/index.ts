@@ -10,7 +10,7 @@ export {
 } from './consumer/consumer.ts'
 export type { DeliveredEvent } from './consumer/delivered-event.ts'
 export { PermanentError } from './consumer/permanent-error.ts'
-export { type CarriedRedrives, carryRedrives } from './dead-letters/carry-redrives.ts'
+export { type CarriedRedrives, carryOnce, carryRedrives } from './dead-letters/carry-redrives.ts'
 export {
   type Alert,
   type AlertOptions,

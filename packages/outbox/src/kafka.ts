@@ -10,7 +10,9 @@ import {
   type KafkaProducer,
   type KafkaSend,
   kafkaSend,
+  numbersMessages,
 } from './publishers/kafka-clients.ts'
+import { isKafkaPermanent } from './publishers/kafka-failures.ts'
 import { MISSING_FOR_MS, type PublisherSettings, publisher } from './publishers/publisher.ts'
 import { sharedSends } from './publishers/shared-sends.ts'
 
@@ -19,7 +21,7 @@ export type { KafkaJsProducer, KafkaMessage, KafkaProducer } from './publishers/
 export interface KafkaPublisherOptions extends PublisherSettings {
   /**
    * `new Producer({ clientId, bootstrapBrokers })` of `@platformatic/kafka`, or `kafka.producer()`
-   * of `kafkajs`, which you connect.
+   * of `kafkajs`, which you connect, and which must not have `idempotent: true`.
    */
   readonly producer: KafkaProducer | KafkaJsProducer
   /** The topic: one for all events, or a function of the event. */
@@ -50,22 +52,19 @@ export function kafkaPublisher<Tx = unknown>({
   const sendAll = checked(producer, topic, batchSize)
   const send = sharedSends<KafkaMessage>({
     batchSize,
-    isPermanent,
-    async send(to, messages) {
-      await sendAll(to, messages)
-      return NO_FAILURES
-    },
+    isPermanent: isKafkaPermanent,
+    send: sendAll,
   })
   return publisher<Tx>(settings, {
     isForOne: typeof topic === 'string',
-    isPermanent,
+    isPermanent: isKafkaPermanent,
     // Always false: the client rejects with the errors of all its tries, and none of these tells
     // whether one topic or the whole broker failed.
     isOfDestination: () => false,
     missingForMs: MISSING_FOR_MS,
     prepare(event) {
       const to = topicOf(event, topic)
-      return { to, send: (timeoutMs) => send(to, messageOf(event, to), timeoutMs) }
+      return { to, send: (...left) => send(to, messageOf(event, to), ...left) }
     },
   })
 }
@@ -89,29 +88,6 @@ function messageOf(event: DeliveredEvent, topic: string): KafkaMessage {
   return { topic, key: Buffer.from(event.orderingKey), value: Buffer.from(event.json), headers }
 }
 
-/**
- * Whether the broker refused the message itself. The refusal may be anywhere in the chain of
- * errors, and is recognised by its name in the protocol. An unknown topic is not permanent, because
- * it may be created soon.
- */
-function isPermanent(error: unknown, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false
-  const { apiId, type, errors, cause } = error as Record<string, unknown>
-  if (PERMANENT.has(String(apiId ?? type))) return true
-  const causes = [...(Array.isArray(errors) ? errors : []), cause]
-  return causes.some((each) => isPermanent(each, depth + 1))
-}
-
-/** A request is written as a whole or not at all. */
-const NO_FAILURES = new Map<KafkaMessage, unknown>()
-
-const PERMANENT = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_TOPIC_EXCEPTION',
-  'INVALID_RECORD',
-])
-
 function isTopic(topic: unknown): topic is string {
   return typeof topic === 'string' && /^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic)
 }
@@ -122,6 +98,12 @@ function checked(producer: unknown, topic: unknown, batchSize: number): KafkaSen
     throw wrong(
       'producer is missing. Write `producer: new Producer({ … })`, of @platformatic/kafka, ' +
         'or `producer: kafka.producer()`, of kafkajs',
+    )
+  }
+  if (numbersMessages(producer)) {
+    throw wrong(
+      'the producer has `idempotent: true`, with which an event can be lost when an answer is. ' +
+        'Write `kafka.producer()` without it',
     )
   }
   if (typeof topic !== 'function' && !isTopic(topic)) {

@@ -20,9 +20,12 @@ export interface NatsJetStream {
     data: string,
     options: { msgID: string; timeout: number; headers: MsgHdrs },
   ): Promise<{ readonly stream: string; readonly seq: number; readonly duplicate: boolean }>
-  jetstreamManager(
-    checkAPI: boolean,
-  ): Promise<{ readonly streams: { find(subject: string): Promise<string> } }>
+  jetstreamManager(checkAPI: boolean): Promise<{
+    readonly streams: {
+      find(subject: string): Promise<string>
+      info(stream: string): Promise<{ readonly config: { readonly retention: string } }>
+    }
+  }>
 }
 
 export interface NatsPublisherOptions extends PublisherSettings, MissingSettings {
@@ -87,6 +90,7 @@ export function natsPublisher<Tx = unknown>({
           const options = { msgID, timeout, headers }
           const reply = await jetstream.publish(to, event.json, options)
           if (!isAcknowledgement(reply)) throw notOfAStream(to)
+          if (reply.seq === 0) await expectNoInterest(jetstream, reply.stream)
         } catch (error) {
           if (isNoResponder(error)) await expectStream(jetstream, to, error)
           throw error
@@ -127,8 +131,8 @@ function encoded(value: string): string {
 
 /**
  * Whether a stream has replied. Whoever subscribes to the subject may reply first, and the client
- * takes any JSON object for an acknowledgement. The number of a duplicate is 0 if the stream has
- * the retention `interest` and nobody is interested.
+ * takes any JSON object for an acknowledgement. A duplicate may have the number 0: see {@link
+ * expectNoInterest}.
  */
 function isAcknowledgement(reply: Readonly<Record<'stream' | 'seq' | 'duplicate', unknown>>) {
   const { stream, seq, duplicate } = reply
@@ -143,6 +147,28 @@ function notOfAStream(subject: string): Error {
     `A subscriber of "${subject}" has replied, and not a stream, so it is unknown whether a stream ` +
       'stored the message. Let no service reply on this subject, or publish on another one.',
   )
+}
+
+/**
+ * Called when a stream replied that it has had the message, with the number 0. It did so if it has
+ * the retention `interest` and nobody is interested. With another retention it is the leader of a
+ * cluster that has the message, while its followers do not: if it loses its place, so is the
+ * message, and it has to be sent again. Rejects unless the stream is known to be of the first kind.
+ */
+async function expectNoInterest(jetstream: NatsJetStream, stream: string): Promise<void> {
+  const uncertain = (why: string, cause?: unknown) =>
+    new Error(`The stream "${stream}" has a message that its cluster may lose again: ${why}.`, {
+      cause,
+    })
+  let retention: string
+  try {
+    const { streams } = await jetstream.jetstreamManager(false)
+    const { config } = await streams.info(stream)
+    retention = config.retention
+  } catch (error) {
+    throw uncertain('the stream cannot be asked', error)
+  }
+  if (retention !== 'interest') throw uncertain('it is not confirmed yet')
 }
 
 /**

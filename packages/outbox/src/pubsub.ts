@@ -5,6 +5,7 @@ import { PermanentError } from './consumer/permanent-error.ts'
 import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './publishers/cloud-event.ts'
 import { destinationFrom } from './publishers/destination-option.ts'
 import { MissingDestinationError } from './publishers/missing-destination-error.ts'
+import { oneSendEach } from './publishers/one-send-each.ts'
 import {
   MISSING_FOR_MS,
   type MissingSettings,
@@ -27,7 +28,7 @@ export interface PubSubTopic {
 export interface PubSubPublisherOptions extends PublisherSettings, MissingSettings {
   /**
    * `pubsub.topic('orders', …)`: one for all events, or a function of the event, which should
-   * return the same object for the same topic.
+   * return the same object for the same topic. Nothing else should publish on that object.
    */
   readonly topic: PubSubTopic | ((event: DeliveredEvent) => PubSubTopic)
 }
@@ -62,7 +63,7 @@ export function pubSubPublisher<Tx = unknown>({
     )
   }
   const isOrdered = settings.ordered ?? true
-  const underWay = new Map<string, Promise<void>>()
+  const once = oneSendEach()
   return publisher<Tx>(settings, {
     isForOne: typeof topic !== 'function',
     isPermanent: (error) => codeOf(error) === INVALID_ARGUMENT,
@@ -80,17 +81,11 @@ export function pubSubPublisher<Tx = unknown>({
         attributes: attributesOf(event),
         orderingKey,
       }
-      const id = `${on.name} ${event.id}`
-      const send = (): Promise<void> => {
-        // The client goes on with a message whose attempt has timed out. The next attempt waits for
-        // its outcome, so that an outage does not pile up copies in the client.
-        const begun = underWay.get(id)
-        if (begun !== undefined) return begun
-        const sent = publishOn(on, message).finally(() => underWay.delete(id))
-        underWay.set(id, sent)
-        return sent
+      const send = () => publishOn(on, message)
+      return {
+        to: on.name,
+        send: (_: number, left: AbortSignal) => once(on.name, event, left, send),
       }
-      return { to: on.name, send }
     },
   })
 }

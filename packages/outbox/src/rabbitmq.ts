@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
-import { OptionsError, wholeMs } from '@oncekey/core'
+import { endsWithin, OptionsError, wholeMs } from '@oncekey/core'
 import type { Consumer } from './consumer/consumer.ts'
 import type { DeliveredEvent } from './consumer/delivered-event.ts'
 import { PermanentError } from './consumer/permanent-error.ts'
 import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './publishers/cloud-event.ts'
 import { destinationFrom } from './publishers/destination-option.ts'
 import { MissingDestinationError } from './publishers/missing-destination-error.ts'
+import { oneSendEach } from './publishers/one-send-each.ts'
 import {
   MISSING_FOR_MS,
   type MissingSettings,
@@ -19,7 +20,11 @@ export interface RabbitConnection {
 }
 
 export interface RabbitChannel {
-  send(envelope: RabbitEnvelope, body: Buffer): Promise<void>
+  /**
+   * Resolves when the broker has confirmed the message. While `isAwaited()` is false, nobody waits
+   * for that, and what has not been written need not be.
+   */
+  send(envelope: RabbitEnvelope, body: Buffer, isAwaited?: () => boolean): Promise<void>
   on(name: 'basic.return', callback: (message: RabbitReturn) => void): unknown
   close(): Promise<void>
 }
@@ -38,6 +43,7 @@ export interface RabbitEnvelope {
 
 export interface RabbitReturn {
   messageId?: string
+  routingKey: string
   replyText: string
 }
 
@@ -58,7 +64,8 @@ export interface RabbitPublisherOptions extends PublisherSettings, MissingSettin
 
 /**
  * A consumer with `close`, which closes its channel. Call it before the connection's own `close`,
- * which waits for the channel.
+ * which waits for the channel. It never rejects, and waits for at most 3 s; an event that is sent
+ * afterwards opens another channel.
  */
 export interface RabbitPublisher<Tx = unknown> extends Consumer<Tx> {
   close(): Promise<void>
@@ -88,15 +95,17 @@ export function rabbitmqPublisher<Tx = unknown>({
   ...settings
 }: RabbitPublisherOptions): RabbitPublisher<Tx> {
   check(connection, exchange, routingKey, maxMessageBytes)
+  /** Why the broker has returned a message, by its id and its routing key. */
   const returned = new Map<string, string>()
+  const once = oneSendEach()
   let mostBytes = maxMessageBytes
   let channel: RabbitChannel | undefined
   const open = (): RabbitChannel => {
     if (channel !== undefined) return channel
     // The client tries once, because the relay retries.
     channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
-    channel.on('basic.return', ({ messageId, replyText }) => {
-      if (messageId !== undefined) returned.set(messageId, replyText)
+    channel.on('basic.return', ({ messageId = '', routingKey, replyText }) => {
+      returned.set(messageOf(messageId, routingKey), replyText)
     })
     return channel
   }
@@ -110,25 +119,41 @@ export function rabbitmqPublisher<Tx = unknown>({
       const bytes = Buffer.byteLength(event.json)
       if (bytes > mostBytes) throw tooLarge(event, bytes, mostBytes)
       const envelope = envelopeOf(event, exchange, routingKey)
-      const send = async (): Promise<void> => {
+      const message = messageOf(event.id, envelope.routingKey)
+      const publish = async (isAwaited: () => boolean): Promise<void> => {
         try {
-          await open().send(envelope, Buffer.from(event.json))
+          await open().send(envelope, Buffer.from(event.json), isAwaited)
           // The broker returns an unroutable message before it confirms it, and the client emits
           // the returned message in the next turn of the event loop.
           await setImmediate()
-          const why = returned.get(event.id)
+          const why = returned.get(message)
           if (why !== undefined) throw unroutable(envelope, why)
         } catch (error) {
           mostBytes = Math.min(mostBytes, limitOf(error) ?? mostBytes)
           throw error
         } finally {
-          returned.delete(event.id)
+          returned.delete(message)
         }
       }
-      return { to: envelope.routingKey, send }
+      const to = envelope.routingKey
+      // A return does not say which copy of a message it is about, so there is one at a time.
+      return { to, send: (_, signal) => once(to, event, signal, publish) }
     },
   })
-  return { ...consumer, close: async () => channel?.close() }
+  return {
+    ...consumer,
+    async close() {
+      const closing = channel
+      channel = undefined
+      // A client that is not connected rejects after it has waited for the connection, and a broker
+      // in alarm does not answer. Then nothing is left to close, or the connection's end does it.
+      await endsWithin(closing?.close().catch(() => {}) ?? Promise.resolve(), CLOSE_WITHIN_MS)
+    },
+  }
+}
+
+function messageOf(id: string, routingKey: string): string {
+  return JSON.stringify([id, routingKey])
 }
 
 function envelopeOf(
@@ -220,6 +245,9 @@ function check(connection: unknown, exchange: unknown, routingKey: unknown, byte
     throw wrong(`maxMessageBytes must be a whole number from 1, not ${String(bytes)}`)
   }
 }
+
+/** How long `close` waits for the broker. */
+const CLOSE_WITHIN_MS = 3_000
 
 function wrong(what: string): OptionsError {
   return new OptionsError(`rabbitmqPublisher: ${what}.`)

@@ -7,12 +7,15 @@ export { fromCallbacks } from './bridges/deferred-transaction.ts'
 export { type PostgresClient, sqlClientOf } from './bridges/postgres-client.ts'
 export type { HandleRules } from './bridges/transaction-handle.ts'
 export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
+export { type EndedQuestion, endedInside } from './commit/ended-inside.ts'
+export { BEGUN_AT, type BegunAt } from './commit/transaction-state.ts'
 export { auditCall, deadLetterTarget } from './operator/audit/audit-call.ts'
 export { diedWithin, type LetterTable, type LookedAt, lookedAt } from './operator/looked-at.ts'
 export type { RedriveKind } from './operator/redrives/redrive-kind.ts'
 export { redrivesOf, startRedriveOf } from './operator/redrives/redrives-of.ts'
 export { commentsOn, type TableComment } from './schema/comments/comments-on.ts'
 export { refuseDropped, writtenFunction } from './schema/functions/expressions/must-be-written.ts'
+export { readCommitted } from './schema/functions/expressions/read-committed.ts'
 export {
   type MigrateOptions,
   migratePackage,
@@ -23,7 +26,9 @@ export { type MigrationPlan, migratedVersions, planMigrations } from './schema/m
 export { functionsWithoutJit } from './schema/migrations/functions-without-jit.ts'
 export { clockWatch, readClock } from './sql/clock-watch.ts'
 export { lockNumber } from './sql/lock-number.ts'
+export { isPoolEnded } from './sql/never-sent.ts'
 export { inBatch, RETENTION_AGO } from './sql/purge-batch.ts'
+export { askReadCommitted } from './sql/read-committed.ts'
 export { type ReservedConnection, reservedConnection } from './sql/reserved-connection.ts'
 export { quotedSchema } from './sql/schema-name.ts'
 export type {

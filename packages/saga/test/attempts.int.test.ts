@@ -7,10 +7,11 @@ import { describe, expect, test } from 'vitest'
 import { AT_ONCE, database, effectsOf, note, retry, runnerOf } from './failing-steps.ts'
 
 /**
- * The guard of a transaction does not see this COMMIT: a string that is continued on another line
- * keeps its escapes, and the guard takes the second part for a string of its own, which has none.
+ * The guard of a transaction does not see this COMMIT in a session in which a backslash escapes the
+ * quote behind it.
  */
-const UNSEEN_COMMIT = "select E'a'\n'\\''; commit; select ''"
+const WITH_ESCAPES = 'set local standard_conforming_strings = off'
+const UNSEEN_COMMIT = "select '\\''; commit; select ''"
 
 describe('an attempt', () => {
   test('of a local step is rolled back when it fails, and the next one starts from scratch', async () => {
@@ -253,6 +254,7 @@ describe('an attempt', () => {
         async run({ transaction, runId }) {
           const tx = await transaction()
           await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
+          await tx.query(WITH_ESCAPES)
           await tx.query(UNSEEN_COMMIT)
           if (how === 'and threw') throw new Error('a bug')
         },
@@ -268,4 +270,36 @@ describe('an attempt', () => {
       expect(undone).toEqual(kind === 'compensatable' ? [id] : [])
     },
   )
+
+  // A bug: the session was asked whether the step had ended its transaction, and its reply waited
+  // behind the step's last statement. No reply in a second counted as a transaction that was still
+  // open, so the attempt was repeated, and each wrote once more.
+  test('that committed its transaction itself is noticed while its session is busy', async () => {
+    const blocker = await database.pool({ max: 1 }).connect()
+    await blocker.query('select pg_advisory_lock(4711)')
+    const undone: string[] = []
+    const flow = saga<null, PoolClient>('sly-and-busy', { version: 1 }).step('write', {
+      local: true,
+      retry: { maxAttempts: 3, backoff: () => 0 },
+      async run({ transaction, runId }) {
+        const tx = await transaction()
+        await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
+        await tx.query(WITH_ESCAPES)
+        await tx.query(UNSEEN_COMMIT)
+        tx.query('select pg_advisory_xact_lock(4711)').catch(() => {})
+        throw new Error('a bug')
+      },
+      compensate: ({ runId }) => void undone.push(runId),
+    })
+    const { sagas } = runnerOf([flow])
+    const id = randomUUID()
+    const executing = sagas.execute(flow, { id, input: null })
+    executing.catch(() => {})
+    await waitFor(async () => (await sagas.get(id))?.timeline.some(({ error }) => error), {
+      what: 'the failure to be on record',
+    }).finally(() => blocker.release(true))
+    await expect(executing).rejects.toMatchObject({ code: 'saga-compensated' })
+    expect(await effectsOf(id)).toEqual(['write'])
+    expect(undone).toEqual([id])
+  })
 })

@@ -219,3 +219,29 @@ test('discarding a run settles it once, with its note', async () => {
   expect(await sagas.get(id)).toMatchObject({ state: 'settled', note: 'written off' })
   expect(await dead.get(id)).toMatchObject({ resolution: 'discarded', note: 'written off' })
 })
+
+// A bug: the run was looked at first and settled afterwards, whatever had become of it. One that
+// somebody had resumed in between was over, neither gone on with nor undone.
+test('a run that is resumed meanwhile is not discarded', async () => {
+  const dead = deadLetters(runner().deadLetters)
+  const [id] = ids as [string]
+  const operator = await database.pool().connect()
+  await operator.query('begin')
+  await operator.query('select from oncekey.saga_runs where id = $1 for update', [id])
+  const discarding = dead.discard([id], 'written off')
+  await waitFor(
+    async () => {
+      const waiting = await database.query(
+        `select from pg_stat_activity where wait_event_type = 'Lock'
+          and datname = current_database() and query like '%saga_%'`,
+      )
+      return waiting.length === 1
+    },
+    { what: 'the discard to wait for the run' },
+  )
+  await operator.query('select oncekey.saga_resume_3($1, true)', [id])
+  await operator.query('commit')
+  operator.release()
+  expect(await discarding).toEqual([{ id, outcome: 'retrying' }])
+  expect((await runner().get(id))?.state).toBe('running')
+})

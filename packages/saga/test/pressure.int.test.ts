@@ -84,8 +84,11 @@ describe('more runs than connections', () => {
       acquireTimeoutMs: 50_000,
     })
     const ids = Array.from({ length: 300 }, () => randomUUID())
+    const startedAt = performance.now()
     await Promise.all(ids.map((id, n) => sagas.execute(flow, { id, input: n })))
-    expect(asked).toBeLessThan(ids.length * 15)
+    // Those who wait share one rate of queries, so a slow machine may ask for longer.
+    const seconds = (performance.now() - startedAt) / 1_000
+    expect(asked).toBeLessThan(ids.length * 10 + seconds * 250)
   })
 
   test('pass free capacity to the next caller when one stops waiting', async () => {
@@ -160,6 +163,9 @@ describe('a callback that throws', () => {
     ],
     ['backoff returns NaN', { backoff: () => Number.NaN }],
     ['backoff returns text', { backoff: () => 'soon' as unknown as number }],
+    // A bug: these rejections were unhandled, so each process that took the run ended.
+    ['isPermanent rejects', { isPermanent: () => Promise.reject(new Error('broken')) as never }],
+    ['backoff rejects', { backoff: () => Promise.reject(new Error('broken')) as never }],
   ] as [string, { isPermanent?: () => boolean; backoff?: () => number }][])(
     'when %s, the failed attempt is retried and reported, and no connection stays open',
     async (_, { isPermanent, backoff: wait }) => {
@@ -223,28 +229,4 @@ test('a stuck run shows the reason in a list', async () => {
     state: 'stuck',
     error: { message: 'the bank does not answer' },
   })
-})
-
-test('a run scheduled before the clock was set back becomes due within a minute', async () => {
-  const flow = saga<null, PoolClient>('clocked', { version: 1 }).step('call', { run: () => 1 })
-  const sagas = createSagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], pollMs: 10 })
-  const ids = [randomUUID(), randomUUID()]
-  for (const id of ids) await sagas.submit(flow, { id, input: null })
-  const [leased, waiting] = ids
-  // The rows as they are after the server's clock was set back an hour.
-  await database.query(
-    `update oncekey.saga_work set due_in_ms = 15000, due_at = now() + interval '1 hour',
-       owner = 'gone' where run_id = $1`,
-    [leased],
-  )
-  await database.query(
-    `update oncekey.saga_work set due_in_ms = 500, due_at = now() + interval '1 hour'
-       where run_id = $1`,
-    [waiting],
-  )
-  sagas.start()
-  for (const id of ids) {
-    await waitFor(async () => (await sagas.get(id))?.state === 'completed', { what: id })
-  }
-  await sagas.stop()
 })

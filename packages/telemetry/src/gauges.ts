@@ -7,10 +7,13 @@ import type { DeadLetterSource, EventLog, Keys } from '@oncekey/core'
 export interface GaugeSources {
   /**
    * Everything that keeps dead letters: `log.deadLetters`, `hooks.deadLetters`,
-   * `sagaDeadLetters(…)`.
+   * `sagas.deadLetters`.
    */
   readonly deadLetters?: readonly Pick<DeadLetterSource, 'name' | 'stats'>[]
-  /** A log, and the consumers whose lag is reported. */
+  /**
+   * A log, and the consumers whose lag is reported. Publishers are consumers, too, and so is the
+   * fan-out of webhooks, `webhooks`.
+   */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
   /** `store.keys`: how many keys are `unknown`. With `hold` they wait for an operator. */
   readonly keys?: Pick<Keys, 'list'>

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * A digest that stands for a key which must not be readable: 16 hex digits, the same for the same
@@ -6,8 +6,5 @@ import { createHash } from 'node:crypto'
  */
 export function keyDigest(scope: string | undefined, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
-  return createHash('sha256')
-    .update(JSON.stringify([scope, key]))
-    .digest('hex')
-    .slice(0, 16)
+  return hash('sha256', JSON.stringify([scope, key]), 'hex').slice(0, 16)
 }

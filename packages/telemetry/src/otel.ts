@@ -7,11 +7,11 @@ import {
 import {
   type Attributes,
   context as contexts,
+  isSpanContextValid,
   type Link,
   type MeterProvider,
   metrics,
-  propagation,
-  ROOT_CONTEXT,
+  type Context as OtelContext,
   type Span,
   type SpanContext,
   SpanKind,
@@ -24,6 +24,7 @@ import {
 import { type Instrument, instruments } from './instruments.ts'
 import { keyDigest } from './key-digest.ts'
 import { requestOutcome } from './outcomes.ts'
+import { seriesOf } from './series.ts'
 import type { Traces } from './traces.ts'
 import { watch } from './watch.ts'
 
@@ -66,23 +67,22 @@ export function otel(options: OtelOptions = {}): () => void {
       started(context, span) {
         context.traceparent = traceparentOf(span) ?? context.traceparent
       },
-      end(context, span) {
+      end(context, span, current) {
         const { route, scope, key, decision, status, attempt, events } = context
         if (route !== undefined) span.updateName(`idempotency ${route}`)
-        span.setAttributes(
-          defined({
-            'http.route': route,
-            'http.response.status_code': status,
-            'oncekey.decision': decision,
-            'oncekey.outcome': requestOutcome(context),
-            'oncekey.attempt': attempt,
-            'oncekey.events': events,
-            'oncekey.key_digest': keyDigest(scope, key),
-            ...(options.keys === true && { 'oncekey.scope': scope, 'oncekey.key': key }),
-          }),
-        )
-        span.addLinks(linkToTraceparent(context.origin))
-        phases(tracer, span, context)
+        setDefined(span, 'http.route', route)
+        setDefined(span, 'http.response.status_code', status)
+        setDefined(span, 'oncekey.decision', decision)
+        setDefined(span, 'oncekey.outcome', requestOutcome(context))
+        setDefined(span, 'oncekey.attempt', attempt)
+        setDefined(span, 'oncekey.events', events)
+        setDefined(span, 'oncekey.key_digest', keyDigest(scope, key))
+        if (options.keys === true) {
+          setDefined(span, 'oncekey.scope', scope)
+          setDefined(span, 'oncekey.key', key)
+        }
+        if (context.origin !== undefined) span.addLinks(linkToTraceparent(context.origin))
+        phases(tracer, current, context)
       },
     }),
     spans.of('oncekey:deliver', {
@@ -168,7 +168,8 @@ interface SpanFacts extends SpanOptions {
 interface Spans<Context extends TracedContext> {
   begin(context: Context): SpanFacts
   started?(context: Context, span: Span): void
-  end?(context: Context, span: Span): void
+  /** Not called for a span that is not sampled. `current` is the OpenTelemetry context with it. */
+  end?(context: Context, span: Span, current: OtelContext): void
 }
 
 /**
@@ -177,23 +178,28 @@ interface Spans<Context extends TracedContext> {
 function spanKeeper(tracer: Tracer) {
   return {
     of<Name extends keyof Traces>(name: Name, spans: Spans<Traces[Name]>): () => void {
-      const open = new WeakMap<object, Span>()
+      // On the context itself: entries of a WeakMap are expensive to collect.
+      const CURRENT = Symbol('oncekey.otel')
+      type Opened = Traces[Name] & { [CURRENT]?: OtelContext }
       return watch(name, {
-        start(context) {
-          const { name, ...facts } = spans.begin(context)
-          const span = tracer.startSpan(name, facts)
-          open.set(context, span)
+        start(context: Opened) {
+          const facts = spans.begin(context)
+          const span = tracer.startSpan(facts.name, facts)
           spans.started?.(context, span)
           const outer = context.within
           const current = traces.setSpan(contexts.active(), span)
+          context[CURRENT] = current
           context.within = (work) =>
             contexts.with(current, outer === undefined ? work : () => outer(work))
         },
-        end(context) {
-          const span = open.get(context)
-          if (span === undefined) return
-          spans.end?.(context, span)
-          if (context.error !== undefined) failed(span, context.error)
+        end(context: Opened) {
+          const current = context[CURRENT]
+          const span = current && traces.getSpan(current)
+          if (current === undefined || span === undefined) return
+          if (span.isRecording()) {
+            spans.end?.(context, span, current)
+            if (context.error !== undefined) failed(span, context.error)
+          }
           span.end()
         },
       })
@@ -202,9 +208,8 @@ function spanKeeper(tracer: Tracer) {
 }
 
 /** Adds a child span for each phase, once all durations are known. */
-function phases(tracer: Tracer, parent: Span, of: Traces['oncekey:request']): void {
+function phases(tracer: Tracer, around: OtelContext, of: Traces['oncekey:request']): void {
   const { claimMs, handlerMs, completionMs } = of
-  const around = traces.setSpan(contexts.active(), parent)
   let endedAt = Date.now()
   const past = [
     ['completion', completionMs],
@@ -228,13 +233,15 @@ function measure(
   instrument: Instrument,
   record: (value: number, attributes: Attributes) => void,
 ): () => void {
+  const attributesOf = seriesOf(
+    (values): Attributes =>
+      Object.fromEntries(instrument.labels.map((label, at) => [attributeOf(label), values[at]])),
+  )
   return watch(instrument.trace, {
     end(context) {
       const seconds = instrument.seconds(context as never)
       if (seconds === undefined) return
-      const values = instrument.values(context as never)
-      const attributes = instrument.labels.map((label, at) => [attributeOf(label), values[at]])
-      record(seconds, Object.fromEntries(attributes))
+      record(seconds, attributesOf(instrument.values(context as never)))
     },
   })
 }
@@ -274,16 +281,21 @@ function linkToTraceparent(traceparent: string | undefined): Link[] {
   return [{ context }]
 }
 
+/** W3C Trace Context, whatever the app propagates: `oncekey:request` has no other form. */
 function traceparentOf(span: Span): string | undefined {
-  const carrier: { traceparent?: string } = {}
-  propagation.inject(traces.setSpan(ROOT_CONTEXT, span), carrier)
-  return carrier.traceparent
+  const context = span.spanContext()
+  if (!isSpanContextValid(context)) return undefined
+  const flags = context.traceFlags.toString(16).padStart(2, '0')
+  return `00-${context.traceId}-${context.spanId}-${flags}`
 }
 
 function activeTraceparent(): string | undefined {
-  const carrier: { traceparent?: string } = {}
-  propagation.inject(contexts.active(), carrier)
-  return carrier.traceparent
+  const span = traces.getActiveSpan()
+  return span && traceparentOf(span)
+}
+
+function setDefined(span: Span, name: string, value: string | number | undefined): void {
+  if (value !== undefined) span.setAttribute(name, value)
 }
 
 function defined(attributes: Record<string, string | number | undefined>): Attributes {

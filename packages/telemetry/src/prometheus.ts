@@ -2,6 +2,7 @@ import { OptionsError } from '@oncekey/core'
 import { Gauge, Histogram, type Registry } from 'prom-client'
 import { type GaugeSources, gauges } from './gauges.ts'
 import { BOUNDS, type Instrument, instruments } from './instruments.ts'
+import { seriesOf } from './series.ts'
 import type { Traces } from './traces.ts'
 import { watch } from './watch.ts'
 
@@ -74,11 +75,12 @@ export function prometheus({
 
 function observe(instrument: Instrument, histogram: Histogram): () => void {
   const { trace, labels } = instrument
+  const series = seriesOf((values) => histogram.labels(labelled(labels, values)))
   return watch(trace, {
     end(context: Traces[keyof Traces]) {
       const seconds = instrument.seconds(context as never)
       if (seconds === undefined) return
-      histogram.observe(labelled(labels, instrument.values(context as never)), seconds)
+      series(instrument.values(context as never)).observe(seconds)
     },
   })
 }

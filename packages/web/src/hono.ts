@@ -49,8 +49,8 @@ export interface IdempotencyMiddleware<Tx>
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(c: AnyContext): HandlerContext<Tx>
   /**
-   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
-   * not finish by the deadline.
+   * On shutdown: refuses new requests of this middleware with 503 and lets running ones finish.
+   * Returns how many did not finish by the deadline. Each middleware is drained on its own.
    */
   drain: Engine<Tx>['drain']
 }

@@ -13,6 +13,9 @@ export const serveWithFetch: ServeSite = async (site) => {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     drain,
+    closeIdle() {
+      if ('closeIdleConnections' in server) server.closeIdleConnections()
+    },
     async close() {
       if ('closeAllConnections' in server) server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

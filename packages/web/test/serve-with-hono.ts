@@ -57,6 +57,7 @@ export async function serveOn(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     drain: once.drain,
+    closeIdle: () => server.closeIdleConnections(),
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

@@ -26,7 +26,11 @@ export type { WebhookRequest } from './operator/delivery-request.ts'
 export type { PurgedWebhooks, PurgeWebhooksOptions } from './operator/purge-webhooks.ts'
 export type { EventFacts, WebhooksOptions } from './options/options.ts'
 export { github } from './receiving/github.ts'
-export { receiveWebhook, type WebhookReceiverOptions } from './receiving/receive-webhook.ts'
+export {
+  type ReceiveWebhookOptions,
+  receiveWebhook,
+  type WebhookReceiverOptions,
+} from './receiving/receive-webhook.ts'
 export { shopify } from './receiving/shopify.ts'
 export { slack } from './receiving/slack.ts'
 export { standard, svix } from './receiving/standard-webhooks.ts'

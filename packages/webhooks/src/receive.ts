@@ -3,7 +3,11 @@
  * `@oncekey/core`: no database, no HTTP client, no outbox.
  */
 export { github } from './receiving/github.ts'
-export { receiveWebhook, type WebhookReceiverOptions } from './receiving/receive-webhook.ts'
+export {
+  type ReceiveWebhookOptions,
+  receiveWebhook,
+  type WebhookReceiverOptions,
+} from './receiving/receive-webhook.ts'
 export { shopify } from './receiving/shopify.ts'
 export { slack } from './receiving/slack.ts'
 export { standard, svix } from './receiving/standard-webhooks.ts'

@@ -56,6 +56,21 @@ export const everywhere: Names = {
   toNode: from('@oncekey/dashboard/node'),
 }
 
+/** By which the module of a snippet that runs asks for the names that its reader has. */
+export const GIVEN = 'givenToTheSnippet'
+
+const given = (name: string, type: string): string =>
+  `export const ${name} = (globalThis as any).${GIVEN}('${name}', '') as ${type}
+`
+
+/** Files of the reader that snippets import. */
+export const FILES: Readonly<Record<string, string>> = {
+  'pool.ts': given('pool', "import('pg').Pool"),
+  'store.ts':
+    given('key', "import('@oncekey/core').KeyName") +
+    given('operations', "import('@oncekey/core').Operations"),
+}
+
 interface Around {
   readonly page: string
   /** Text that a snippet has to contain. Without it, all snippets of the page are meant. */
@@ -63,7 +78,9 @@ interface Around {
   readonly names?: Names
   /** Code to put before and after a snippet that is only a part of an expression. */
   readonly wrap?: readonly [string, string]
-  /** Why the snippet is not compiled here. */
+  /** The folder whose dependencies the snippet imports. @default tests/docs */
+  readonly home?: string
+  /** Why the snippet is neither compiled nor run here. */
   readonly skip?: string
 }
 
@@ -83,17 +100,39 @@ export const around: readonly Around[] = [
   { page: 'docs/testing.md', skip: 'each block is a file of examples/testing' },
   { page: 'docs/adapters.md', skip: 'compiled by packages/node/test/koa' },
   { page: 'docs/writing-a-store.md', skip: 'a store that the workspace does not have' },
-  { page: 'docs/recipes.md', skip: 'tRPC is no dependency of the workspace' },
-  { page: 'packages/conformance/README.md', skip: 'followed by tests/packaging' },
+  { page: 'docs/recipes.md', having: 'placeAll(' },
+  { page: 'docs/recipes.md', having: 'atThree(' },
   {
-    page: 'docs/operating.md',
-    having: "from './pool.ts'",
-    skip: 'imports a file of the reader',
+    page: 'docs/recipes.md',
+    having: 'placeOrder(form',
+    names: { currentUser: '() => Promise<{ id: string }>' },
   },
-  { page: 'docs/operating.md', having: "from './store.ts'", skip: 'imports a file of the reader' },
+  {
+    page: 'docs/recipes.md',
+    having: 'kept.relay',
+    names: { shipping: "import('@oncekey/outbox').Consumer<import('pg').PoolClient>" },
+  },
+  {
+    page: 'docs/recipes.md',
+    home: 'examples/trpc',
+    names: {
+      once: "ReturnType<typeof import('@oncekey/express').idempotency<object>>",
+      authenticate: "import('express').RequestHandler",
+      router: "import('@trpc/server').AnyRouter",
+    },
+  },
+  { page: 'packages/conformance/README.md', skip: 'followed by tests/packaging' },
   { page: 'docs/http.md', having: 'release()', names: onceOfExpress },
+  { page: 'docs/http.md', having: 'savepoint', names: onceOfExpress },
+  { page: 'docs/http.md', having: 'inOurForm' },
   { page: 'docs/http.md', wrap: ["idempotency({ store, scope: () => 'ana',\n", '})'] },
   { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
+  {
+    page: 'docs/dashboard.md',
+    having: 'nest.use(',
+    names: { nest: "import('@nestjs/common').INestApplication" },
+  },
+  { page: 'docs/migrating.md', having: 'old_keys', names: onceOfExpress },
   {
     page: 'docs/dashboard.md',
     having: 'loggedIn.run(req.user',
@@ -153,6 +192,17 @@ export const around: readonly Around[] = [
     having: 'storeOf(',
     names: { urlOf: '(tenant: string) => string' },
   },
+  ...['caught(async', 'keepContext'].map((having) => ({
+    page: 'packages/express/README.md',
+    having,
+    names: onceOfExpress,
+  })),
+  {
+    page: 'packages/express/README.md',
+    having: 'express.Router()',
+    names: { ...onceOfExpress, authenticate: "import('express').RequestHandler" },
+  },
+  { page: 'packages/client/README.md', having: 'axiosRetry', home: 'tests/clients' },
   { page: 'packages/fastify/README.md', names: fastify },
   {
     page: 'packages/koa/README.md',

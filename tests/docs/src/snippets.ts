@@ -34,11 +34,21 @@ export function skipped(snippet: Snippet): string | undefined {
   return aroundOf(snippet)?.skip
 }
 
+/** The folder of the workspace from which a snippet imports. */
+export function homeOf(snippet: Snippet): string {
+  return aroundOf(snippet)?.home ?? HOME
+}
+
+const HOME = 'tests/docs'
+
 /**
  * The snippet as a module: on its first line the names that it uses and does not declare, then its
- * own text.
+ * own text. `given` writes the statement for a name that is no import.
  */
-export function moduleOf(snippet: Snippet): string {
+export function moduleOf(
+  snippet: Snippet,
+  given = (name: string, type: string): string => `declare const ${name}: ${type}`,
+): string {
   const context = aroundOf(snippet)
   const [before, after] = context?.wrap ?? ['', '']
   const names = { ...everywhere, ...context?.names }
@@ -46,7 +56,7 @@ export function moduleOf(snippet: Snippet): string {
   const prelude = Object.entries(names)
     .filter(([name]) => uses(used, name) && !declares(snippet.text, name))
     .map(([name, is]) => {
-      if (typeof is === 'string') return `declare const ${name}: ${is}`
+      if (typeof is === 'string') return given(name, is)
       return is.from === name
         ? `import ${name} from '${name}'`
         : `import { ${name} } from '${is.from}'`

@@ -1,8 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { createMarkdownRenderer } from 'vitepress'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createMarkdownRenderer, type SiteConfig } from 'vitepress'
 import { expect, test } from 'vitest'
 import { linksOfFiles } from '../../../docs/.vitepress/links.ts'
-import { withLinksOfSite } from '../../../docs/.vitepress/plain-pages.ts'
+import {
+  withLinksOfSite,
+  withoutComments,
+  writePlainPages,
+} from '../../../docs/.vitepress/plain-pages.ts'
 import { workspace } from '../src/site.ts'
 
 const root = workspace.replace(/\/$/, '')
@@ -51,4 +57,28 @@ test('the first page of the site has the program of the front page', () => {
   const program = /```ts\n.*?```/s.exec(front)?.[0] as string
   expect(program).toContain('app.listen')
   expect(readFileSync(`${root}/docs/index.md`, 'utf8')).toContain(program)
+})
+
+test('the Markdown of a page is without the comments that are for tests', () => {
+  const text = '# A day\n\n<!-- here: the mail server is back -->\n\n`dead preview` counts.\n'
+  expect(withoutComments(text)).toBe('# A day\n\n`dead preview` counts.\n')
+})
+
+// They pointed to a folder `pictures` that the site did not have.
+test('the Markdown of a page finds its pictures', () => {
+  const outDir = mkdtempSync(join(tmpdir(), 'oncekey-plain-'))
+  const site = { title: 'Oncekey', description: 'Docs', base: '/' }
+  const pages = ['docs/dashboard.md', 'docs/operators-day.md']
+  try {
+    writePlainPages({ srcDir: root, outDir, pages, site } as unknown as SiteConfig)
+    for (const page of ['dashboard.md', 'operators-day.md']) {
+      const text = readFileSync(join(outDir, page), 'utf8')
+      const pictures = [...text.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, href = '']) => href)
+      expect(pictures.length).toBeGreaterThan(5)
+      expect(pictures.filter((href) => !existsSync(join(outDir, href)))).toEqual([])
+      expect(pictures.every((href) => href.startsWith('/pictures/'))).toBe(true)
+    }
+  } finally {
+    rmSync(outDir, { recursive: true })
+  }
 })

@@ -2,20 +2,26 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { workspace } from '../src/site.ts'
-import { moduleOf, pagesWithSnippets, skipped, snippetsOf } from '../src/snippets.ts'
+import { FILES } from '../src/snippet-context.ts'
+import {
+  homeOf,
+  moduleOf,
+  pagesWithSnippets,
+  type Snippet,
+  skipped,
+  snippetsOf,
+} from '../src/snippets.ts'
 
-const home = join(workspace, 'tests', 'docs')
-let folder: string
+const folders: string[] = []
 
-beforeAll(() => {
-  folder = mkdtempSync(join(home, '.snippets-'))
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The type declarations that a reader's application has for its own requests. */
-const APPLICATION = `import 'express'; import 'fastify'
+const APPLICATION = `export {}
 declare global { namespace Express { interface Request { user: { id: string } } } }
 declare module 'fastify' { interface FastifyRequest { user: { id: string } } }
 `
@@ -40,7 +46,27 @@ test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, asyn
     .flatMap(snippetsOf)
     .filter((snippet) => skipped(snippet) === undefined)
   expect(snippets.length).toBeGreaterThan(35)
+  const errors: string[] = []
+  for (const home of new Set(snippets.map(homeOf))) {
+    errors.push(
+      ...(await errorsIn(
+        home,
+        snippets.filter((snippet) => homeOf(snippet) === home),
+      )),
+    )
+  }
+  expect(errors).toEqual([])
+})
+
+/** Compiles snippets with the dependencies of one folder of the workspace. */
+async function errorsIn(home: string, snippets: readonly Snippet[]): Promise<string[]> {
+  const folder = mkdtempSync(join(workspace, home, '.snippets-'))
+  folders.push(folder)
   writeFileSync(join(folder, 'application.d.ts'), APPLICATION)
+  for (const [name, text] of Object.entries(FILES)) {
+    const isImported = snippets.some((snippet) => snippet.text.includes(`'./${name}'`))
+    if (isImported) writeFileSync(join(folder, name), text)
+  }
   // A file that the page has its reader generate.
   copyFileSync(join(workspace, 'examples/described/src/api.d.ts'), join(folder, 'api.d.ts'))
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG))
@@ -50,11 +76,14 @@ test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, asyn
     places.set(name, `${snippet.page}:${snippet.line}`)
     writeFileSync(join(folder, name), moduleOf(snippet))
   }
-  expect(await compilerErrors(places)).toEqual([])
-})
+  return compilerErrors(folder, places)
+}
 
 /** The compiler's errors, by snippet. */
-async function compilerErrors(places: ReadonlyMap<string, string>): Promise<string[]> {
+async function compilerErrors(
+  folder: string,
+  places: ReadonlyMap<string, string>,
+): Promise<string[]> {
   const compiler = join(workspace, 'node_modules', '.bin', 'tsc')
   const { stdout } = await promisify(execFile)(
     compiler,

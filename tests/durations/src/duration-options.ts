@@ -267,6 +267,7 @@ export const durationOptions: readonly DurationOption[] = [
 
 /** Members whose name looks like a duration option although they are none, with the reason. */
 export const noOptions: ReadonlyMap<string, string> = new Map([
+  ['core/src/contracts/store.ts: handlerTimeoutMs', "the engine's, resolved"],
   ['core/src/engine/answer.ts: retryAfterMs', 'what an answer says'],
   ['core/src/engine/drain.ts: deadlineMs', 'that of `drain` in engine.ts, checked here'],
   ['core/src/engine/engine.ts: retryAfterMs', 'what an answer says'],
@@ -275,6 +276,7 @@ export const noOptions: ReadonlyMap<string, string> = new Map([
   ['core/src/telemetry/traces.ts: claimMs', 'what was measured'],
   ['core/src/telemetry/traces.ts: completionMs', 'what was measured'],
   ['core/src/telemetry/traces.ts: handlerMs', 'what was measured'],
+  ['core/src/time/unanswered-takes.ts: leaseMs', "the worker's, resolved"],
   ['nestjs/src/module/idempotency-module.ts: deadlineMs', 'handed on to the engine'],
   ['node/src/middleware/cover-request.ts: waitMs', "the engine's, resolved"],
   ['node/src/request/read-request.ts: waitMs', "the engine's, resolved"],

@@ -22,6 +22,8 @@ export function matrixPage(outcomes: readonly Outcome[], singles: readonly Singl
 Every adapter on every store, over real HTTP and real servers. A number says how many of
 the ${namesIn(all, 'behaviour').length} sentences of the adapter contract, each of which is a test, passed. A test writes this page
 (\`npx -y pnpm@12 matrix\`), and CI fails when a run differs from it.
+Older versions of the frameworks pass the same contract on the memory store: [all
+versions](upgrading.md#versions-node-postgres-redis-frameworks) that are supported.
 
 ${table(outcomes)}
 

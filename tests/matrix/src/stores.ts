@@ -19,7 +19,8 @@ export type StoreName = keyof typeof stores
 
 /**
  * The stores for one adapter: all of them in a run of the whole matrix, otherwise the first store
- * of the table and the one that `sample` names. Each adapter's own tests cover the memory store.
+ * of the table and the one that `sample` names, so that each store runs with one adapter at least.
+ * Each adapter's own tests cover the memory store.
  */
 export function everyStore({ sample }: { sample: StoreName }): AdapterSuiteStore[] {
   const names = Object.keys(stores) as StoreName[]

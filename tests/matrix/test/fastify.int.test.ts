@@ -6,5 +6,5 @@ import { everyStore } from '../src/stores.ts'
 describeAdapter({
   name: 'Fastify 5',
   serve: serveWith(Fastify),
-  stores: everyStore({ sample: 'Redis' }),
+  stores: everyStore({ sample: 'Postgres, pg' }),
 })

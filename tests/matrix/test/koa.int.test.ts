@@ -6,5 +6,5 @@ import { everyStore } from '../src/stores.ts'
 describeAdapter({
   name: 'Koa 3',
   serve: serveWith(Koa),
-  stores: everyStore({ sample: 'Redis' }),
+  stores: everyStore({ sample: 'Postgres, pg' }),
 })

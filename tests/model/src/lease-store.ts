@@ -37,7 +37,10 @@ export function leaseStore(world: World, actor: number, fencing: Fencing): Store
       const isTaken = row.state === 'running' && !row.leaseRanOut
       if (isTaken || row.lockedBy !== undefined) return { kind: 'in-progress', retryAfterMs: 1_000 }
       const isUnknown = row.state !== 'absent'
-      if (isUnknown && claim.whenUnknown === 'hold') return { kind: 'unknown', since: new Date(0) }
+      const attempt = String(row.number)
+      if (isUnknown && (claim.whenUnknown === 'hold' || (claim.retakes ?? attempt) !== attempt)) {
+        return { kind: 'unknown', attempt, since: new Date(0) }
+      }
       Object.assign(row, { state: 'running', owner: actor, leaseRanOut: false })
       row.number++
       return { kind: 'run', attempt: attemptOf(row.number) }

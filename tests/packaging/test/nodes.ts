@@ -40,16 +40,6 @@ function testNode(version: string, installed: () => Installed): void {
     expect(JSON.parse(printed)).toHaveLength(frugals.length)
   })
 
-  test('the stack of an error leads to the source', async () => {
-    const { consumer } = installed()
-    consumer.write('throws.mjs', THROWS)
-    const node = await nodeBinary(version)
-    const args = ['--enable-source-maps', 'throws.mjs']
-    expect(await command(node, args, { cwd: consumer.folder })).toMatch(
-      /core[/\\]src[/\\]memory[/\\]memory-store\.ts:\d+/,
-    )
-  })
-
   test('the command line creates a schema and reads it', async () => {
     const { consumer } = installed()
     const node = await nodeBinary(version)
@@ -76,8 +66,3 @@ function testNode(version: string, installed: () => Installed): void {
     await takesAnOrderOnce(installed(), { binary: await nodeBinary(version) })
   })
 }
-
-const THROWS = `
-import { memoryStore } from '@oncekey/core'
-try { memoryStore({ maxRecords: 0 }) } catch (error) { console.log(error.stack) }
-`

@@ -49,7 +49,10 @@ export function myStore(): Store<never> {
     }
     const leftMs = row.leaseUntil - Date.now()
     if (leftMs > 0) return { kind: 'in-progress', retryAfterMs: Math.min(leftMs, 1000) }
-    if (claim.whenUnknown === 'hold') return { kind: 'unknown', since: new Date(row.leaseUntil) }
+    const attempt = `${row.number}.${row.claimedAt}`
+    if (claim.whenUnknown === 'hold' || (claim.retakes ?? attempt) !== attempt) {
+      return { kind: 'unknown', attempt, since: new Date(row.leaseUntil) }
+    }
     return run(id, claim, row.fingerprint, row.number + 1)
   }
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import { bundled } from './bundled.ts'
 import { waitFor } from './wait-for.ts'
 import { watch } from './watchdog.ts'
 
@@ -11,8 +11,6 @@ export interface NodeOptions {
   /** Variables added to those of this process; `undefined` removes one. */
   env?: Record<string, string | undefined>
   cwd?: string
-  /** Node's own flags, such as `--conditions=source`. */
-  execArgv?: string[]
   /** @default 30_000 */
   readyTimeoutMs?: number
 }
@@ -48,7 +46,8 @@ export async function startNode<Ready = unknown>(
   script: string | URL,
   options: NodeOptions = {},
 ): Promise<Child<Ready>> {
-  const child = spawnNode(script, options)
+  const path = script instanceof URL ? fileURLToPath(script) : script
+  const child = spawnNode(path, await bundled(path), options)
   const { readyTimeoutMs = 30_000 } = options
   try {
     const line = await child.waitForLine((text) => readyIn(text) !== undefined, readyTimeoutMs)
@@ -59,10 +58,12 @@ export async function startNode<Ready = unknown>(
   }
 }
 
-function spawnNode(script: string | URL, options: NodeOptions): Omit<Child<never>, 'ready'> {
-  const path = script instanceof URL ? fileURLToPath(script) : script
-  const { args = [], env = {}, cwd, execArgv = [] } = options
-  const child = spawn(process.execPath, ['--import', loader(), ...execArgv, path, ...args], {
+function spawnNode(
+  path: string,
+  bundle: string,
+  { args = [], env = {}, cwd }: NodeOptions,
+): Omit<Child<never>, 'ready'> {
+  const child = spawn(process.execPath, ['--enable-source-maps', bundle, ...args], {
     env: { ...process.env, ...env },
     ...(cwd !== undefined && { cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -84,11 +85,6 @@ function spawnNode(script: string | URL, options: NodeOptions): Omit<Child<never
     output: () => lines.all.join('\n'),
     waitForLine: (predicate, timeoutMs = 10_000) => lines.first(predicate, timeoutMs, path),
   }
-}
-
-/** Names the loader by its URL, so that scripts of packages without a dependency on tsx can run. */
-function loader(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }
 
 function readyIn(line: string): unknown {

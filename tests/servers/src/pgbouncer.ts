@@ -11,6 +11,8 @@ import { watch } from './watchdog.ts'
 export interface PgBouncerOptions {
   /** Lines of the section `[pgbouncer]`. By default it pools by transaction. */
   settings?: Record<string, string>
+  /** A statement that the pooler sends in each session that it opens. */
+  connectQuery?: string
 }
 
 export interface PgBouncer {
@@ -37,7 +39,7 @@ const LOG_KEPT = 256 * 1024
  */
 export async function startPgBouncer(
   url: string,
-  { settings = {} }: PgBouncerOptions = {},
+  { settings = {}, connectQuery }: PgBouncerOptions = {},
 ): Promise<PgBouncer> {
   const binary = await findPgBouncer()
   // Like Postgres it refuses to run as root.
@@ -49,7 +51,7 @@ export async function startPgBouncer(
     unwatch()
   }
   try {
-    return await startSomewhere({ binary, identity, folder, url, settings, remove })
+    return await startSomewhere({ binary, identity, folder, url, settings, connectQuery, remove })
   } catch (error) {
     remove()
     throw error
@@ -62,6 +64,7 @@ interface Wanted {
   folder: string
   url: string
   settings: Record<string, string>
+  connectQuery: string | undefined
   remove(): void
 }
 
@@ -117,7 +120,7 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-function confOf({ url, settings }: Wanted, port: number): string {
+function confOf({ url, settings, connectQuery }: Wanted, port: number): string {
   const { hostname, port: serverPort, username, password } = new URL(url)
   const server = { host: hostname, port: serverPort, user: username, password }
   const pgbouncer = {
@@ -134,5 +137,6 @@ function confOf({ url, settings }: Wanted, port: number): string {
   const signIn = Object.entries(server).map(
     ([name, value]) => `${name}=${decodeURIComponent(value)}`,
   )
+  if (connectQuery !== undefined) signIn.push(`connect_query='${connectQuery}'`)
   return `[databases]\n* = ${signIn.join(' ')}\n[pgbouncer]\n${lines.join('')}`
 }

@@ -33,13 +33,14 @@ export async function finish(
   key: string,
   body: string,
   scope: string = NAME.scope,
+  headers: readonly (readonly [string, string])[] = [],
 ): Promise<void> {
   const decision = await store.begin(claimOf(key, 60_000, scope))
   if (decision.kind !== 'run') throw new Error(`${key} is ${decision.kind}.`)
   await decision.attempt.complete({
     response: {
       status: 201,
-      headers: [['content-type', 'application/json']],
+      headers: [['content-type', 'application/json'], ...headers],
       body: new TextEncoder().encode(body),
       seal: null,
     },

@@ -123,9 +123,11 @@ export async function troubledShop({ receipts = 0 } = {}) {
         consumer({
           name: 'mailer',
           types: MAILED,
+          maxAttempts: 3,
+          backoff: () => 0,
           handle({ event }) {
             if (state.mailServerIsDown && event.type === 'receipt.due') {
-              throw new PermanentError('450 the mail server is down')
+              throw new Error('connect ECONNREFUSED 10.0.0.25:25')
             }
             if (state.mailsFail && event.subject === 'nobody@') {
               throw new PermanentError('There is no such address.')

@@ -54,8 +54,13 @@ export interface Call {
   server(): 'postgres' | 'redis'
   /** The servers' addresses for messages, never with a password. */
   readonly names: { readonly postgres: string | undefined; readonly redis: string | undefined }
-  /** Asks for a confirmation unless `--yes` was given. Throws if there is no terminal. */
+  /**
+   * Asks for a confirmation unless `--yes` was given. Throws if there is no terminal, and the
+   * signal's reason if it has aborted, because the verb would go on then.
+   */
   confirm(what: string, word: string): Promise<void>
+  /** Tells what is on record from now on, in a sentence, for somebody who interrupts the verb. */
+  leaves(what: string): void
   act(): { readonly actor: string; readonly note: string }
   readStdin(): Promise<Buffer>
 }

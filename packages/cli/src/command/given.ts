@@ -1,3 +1,4 @@
+import { zonedTime } from '@oncekey/core'
 import { usageError } from './cli-error.ts'
 import type { Option } from './option.ts'
 
@@ -84,16 +85,14 @@ function durationMs(name: string, value: string): number {
 
 function timeOf(name: string, value: string): Date {
   if (DURATION.test(value)) return new Date(Date.now() - durationMs(name, value))
-  const time = new Date(value)
-  if (ISO.test(value) && !Number.isNaN(time.getTime())) return time
+  const time = zonedTime(value)
+  if (time !== undefined) return time
   throw usageError(
     `--${name} must be a time such as 2026-11-29T04:30:00Z, or so long ago: 2h. It is "${value}".`,
   )
 }
 
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/
-/** A zone is required, because a time without one would mean another time on another machine. */
-const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,

@@ -18,17 +18,23 @@ export function sentenceOf(
   const known = state === undefined ? undefined : ofState(state, causes, names.postgres)
   if (known !== undefined) return known
 
+  const isRedis = causes.some((cause) => cause instanceof Error && /redis/i.test(cause.message))
+  const ofRedis = names.postgres === undefined || (isRedis && names.redis !== undefined)
+  const [what, name, option] = ofRedis
+    ? ['Redis', names.redis, '--redis']
+    : ['PostgreSQL', names.postgres, '--database']
   const network = [...causes.map(codeFault), ...causes.map(wordsFault)].find(
     (each) => each !== undefined,
   )
-  if (network !== undefined) {
-    const isRedis = causes.some((cause) => cause instanceof Error && /redis/i.test(cause.message))
-    const [what, name, option] =
-      names.postgres === undefined || (isRedis && names.redis !== undefined)
-        ? ['Redis', names.redis, '--redis']
-        : ['PostgreSQL', names.postgres, '--database']
+  const tls = causes.map(messageOf).find((message) => TLS.test(message))
+  if (tls !== undefined || network !== undefined) {
+    const advice = tls === undefined ? undefined : tlsAdvice(tls, ofRedis)
+    const disagreed = 'could not agree on TLS with this client'
+    const how = advice === undefined ? (network ?? disagreed) : disagreed
+    const said = tls === undefined ? '' : ` (${tls.replace(/\.$/, '')})`
+    const check = `check that it runs, and that ${option} names it`
     return {
-      text: `${what} at ${name} ${network}: check that it runs, and that ${option} names it.`,
+      text: `${what} at ${name} ${how}${said}: ${advice ?? check}.`,
       exitCode: ExitCode.unreachable,
     }
   }
@@ -37,6 +43,16 @@ export function sentenceOf(
     return { text: error.message, exitCode: isAway ? ExitCode.unreachable : ExitCode.found }
   }
   return { text: messageOf(error), exitCode: ExitCode.found }
+}
+
+/** What to do about an error of TLS, if its words tell. */
+function tlsAdvice(said: string, ofRedis: boolean): string | undefined {
+  if (said.includes('does not support SSL')) {
+    return 'take sslmode out of the URL, or have the server offer TLS'
+  }
+  if (!/self.signed|unable to (verify|get)/i.test(said)) return undefined
+  const places = `${ofRedis ? '' : 'sslrootcert of the URL, or in '}NODE_EXTRA_CA_CERTS`
+  return `name the authority of its certificate in ${places}`
 }
 
 /**
@@ -128,10 +144,11 @@ const NETWORK: Readonly<Record<string, string>> = {
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/timeout|timed out|did not answer/i, 'did not answer in time'],
   [/connection terminated|connection is closed|server closed/i, 'ended the connection'],
-  [/certificate|SSL|TLS/i, 'could not agree on TLS with this client'],
   [/WRONGPASS|NOAUTH|NOPERM/, 'did not let this login in'],
   [/MaxRetriesPerRequest|max retries per request/i, 'cannot be reached'],
 ]
+
+const TLS = /certificate|\b(SSL|TLS)\b/i
 
 const NOT_THERE = new Set(['42P01', '42703', '42883', '3F000'])
 const AWAY = new Set(['store-unavailable', 'store-busy', 'log-restored'])

@@ -64,8 +64,8 @@ async function listConsumers(call: Call): Promise<ExitCode> {
       ['consumer', 'behind', 'oldest', 'relays', 'slots', 'dead', 'seen', 'types'],
       items.map(({ name, lag, relays, heldSlots, dead, seenAt, types, abandonedAt, pause }) => [
         name,
-        lag.events >= 10_000 ? '10000+' : lag.events,
-        shownDuration(lag.oldestMs),
+        lag !== null && lag.events >= 10_000 ? '10000+' : lag?.events,
+        shownDuration(lag?.oldestMs ?? null),
         relays.length,
         `${heldSlots}/64`,
         dead,
@@ -100,10 +100,7 @@ async function retireConsumer(call: Call): Promise<ExitCode> {
     `Consumer "${name}" is forgotten, with its place in the log: ${events >= 10_000 ? '10,000 or more' : events} events that it has not had are never delivered to it${isDiscarded ? ', nor what it could not take' : ''}.`,
     name,
   )
-  const left = await log.retire(
-    name,
-    isDiscarded ? { remaining: 'discard', note: act.note, actor: act.actor } : { actor: act.actor },
-  )
+  const left = await log.retire(name, { remaining: isDiscarded ? 'discard' : 'keep', ...act })
   await call.out.result({ consumer: name, result: 'done', ...left, ...act }, (page) => {
     page.line`Consumer "${name}" is forgotten (${act.actor}: ${act.note}).`
     if (left.kept > 0)

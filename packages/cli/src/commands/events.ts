@@ -30,7 +30,7 @@ export const eventsCommands: readonly Command[] = [
       },
       ...PAGE,
     },
-    examples: ['events tail --type order.*', 'events tail --follow --json | jq .data'],
+    examples: ["events tail --type 'order.*'", 'events tail --follow --json | jq .data'],
     run: tailEvents,
   },
   {

@@ -27,7 +27,7 @@ export const sagasCommands: readonly Command[] = [
     options: {
       saga: { value: 'name', help: 'Only of this saga.' },
       state: { value: 'state', choices: states, help: 'Only in this state.' },
-      stuck: { help: 'Only those that need a person.' },
+      stuck: { help: 'Only those that do not go on by themselves.' },
       ...PAGE,
     },
     examples: ['sagas list --stuck'],
@@ -44,7 +44,7 @@ export const sagasCommands: readonly Command[] = [
   },
   {
     path: 'sagas resume',
-    summary: 'Have a run that is stuck go on, with its attempts forgiven',
+    summary: 'Have a run that is stuck, or whose compensation failed, go on, its attempts forgiven',
     details: 'A runner takes it up.',
     server: 'postgres',
     viaDashboard: true,

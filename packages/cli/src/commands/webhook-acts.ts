@@ -28,7 +28,7 @@ export const webhookActs: readonly Command[] = [
   },
   {
     path: 'webhooks pause',
-    summary: 'Send nothing to an endpoint until it is enabled; its events are kept',
+    summary: 'Send nothing to an endpoint until it is resumed; its events are kept',
     server: 'postgres',
     viaDashboard: true,
     act: 'asks',
@@ -39,8 +39,18 @@ export const webhookActs: readonly Command[] = [
     run: pause,
   },
   {
+    path: 'webhooks resume',
+    summary: 'Send to a paused endpoint again, beginning with what was kept',
+    server: 'postgres',
+    viaDashboard: true,
+    act: 'asks',
+    operands: [{ name: 'endpoint' }],
+    examples: ["webhooks resume 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'it has moved' --yes"],
+    run: resume,
+  },
+  {
     path: 'webhooks enable',
-    summary: 'Send to an endpoint again, beginning with what was kept',
+    summary: 'Send to a disabled endpoint again, beginning with what was kept',
     server: 'postgres',
     viaDashboard: true,
     act: 'asks',
@@ -50,8 +60,10 @@ export const webhookActs: readonly Command[] = [
   },
   {
     path: 'webhooks replay',
-    summary: 'Send everything of a time to one endpoint again, whatever became of it',
+    summary: 'Send the events of a time to one endpoint again',
     details:
+      'It sends what was delivered, what is dead and what was never sent there. What is pending goes by\n' +
+      'its schedule and is left as it is, and so is what was discarded.\n' +
       'It is a redrive on record, which the workers carry: redrives show --of webhooks says how far it is.\n' +
       'Messages keep their ids, so a receiver that knows them takes none twice.',
     server: 'postgres',
@@ -92,8 +104,15 @@ async function rotate(call: Call): Promise<ExitCode> {
 
 async function pause(call: Call): Promise<ExitCode> {
   return await setStatus(call, {
-    means: (url) => `Nothing is sent to ${url} until it is enabled.`,
-    set: (endpoints, id, act) => endpoints.pause(id, act.note.slice(0, 1_000), act),
+    means: (url) => `Nothing is sent to ${url} until it is resumed.`,
+    set: (endpoints, id, act) => endpoints.pause(id, act.note.slice(0, 1_000).toWellFormed(), act),
+  })
+}
+
+async function resume(call: Call): Promise<ExitCode> {
+  return await setStatus(call, {
+    means: (url) => `${url} is sent to again, beginning with what was kept.`,
+    set: (endpoints, id, act) => endpoints.resume(id, act),
   })
 }
 

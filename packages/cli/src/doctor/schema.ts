@@ -13,7 +13,7 @@ export function schemaResult(
         {
           level: 'fault',
           what: `There is no schema ${schema} of Oncekey in this database.`,
-          why: 'Every request is answered 503 store-not-migrated.',
+          why: 'Every request fails with store-not-migrated, which your error handler gets, normally a 500.',
           todo: 'Run oncekey migrate, or name the right database and --schema.',
         },
       ],

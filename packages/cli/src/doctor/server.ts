@@ -135,9 +135,19 @@ export async function durabilityResult({ query, call }: Asked): Promise<CheckRes
   }
 }
 
+/** The default of `handlerTimeoutMs`. */
+const SHORTEST_IDLE = '30s'
+
 export async function timeoutsResult({ query }: Asked): Promise<CheckResult> {
-  const [row] = await query<{ idle: string; transaction: string | null; database: string }>(
+  const [row] = await query<{
+    idle: string
+    is_short: boolean
+    transaction: string | null
+    database: string
+  }>(
     `select current_setting('idle_in_transaction_session_timeout') as idle,
+        current_setting('idle_in_transaction_session_timeout')::interval
+          < '${SHORTEST_IDLE}'::interval as is_short,
         current_setting('transaction_timeout', true) as transaction,
         quote_ident(current_database()) as database`,
   )
@@ -151,6 +161,14 @@ export async function timeoutsResult({ query }: Asked): Promise<CheckResult> {
       statements: [
         `alter database ${row.database} set idle_in_transaction_session_timeout = '60s';`,
       ],
+    })
+  }
+  if (row?.idle !== '0' && row?.is_short) {
+    findings.push({
+      level: 'warning',
+      what: `idle_in_transaction_session_timeout is ${row.idle}.`,
+      why: `A handler may take ${SHORTEST_IDLE} by default (handlerTimeoutMs). One that sends no statement for ${row.idle} loses its transaction: its request is answered 503.`,
+      todo: 'Set it above the handlerTimeoutMs of your routes, for the role that serves them.',
     })
   }
   if (row?.transaction != null && row.transaction !== '0') {

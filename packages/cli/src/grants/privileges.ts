@@ -11,19 +11,25 @@ export const purposes = [
   'saga',
   'operator',
   'erase',
+  'metrics',
+  'webhooks-metrics',
+  'saga-metrics',
+  'inbox',
+  'dashboard',
 ] as const
 
 export type Purpose = (typeof purposes)[number]
 
 export interface Privileges {
+  /** Sequences, too. */
   readonly tables: readonly string[]
   readonly privileges: readonly string[]
 }
 
 const ALL = ['select', 'insert', 'update', 'delete'] as const
 
-/** The fewest privileges that a role needs for each purpose. */
-export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
+/** The fewest privileges that a role needs for each purpose but the dashboard. */
+const privilegesForOne: Readonly<Record<Exclude<Purpose, 'dashboard'>, readonly Privileges[]>> = {
   request: [
     { tables: ['records'], privileges: ['select', 'insert'] },
     { tables: ['attempts'], privileges: ['select', 'delete'] },
@@ -47,6 +53,7 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       tables: Array.from({ length: 8 }, (_, part) => `outbox_${part}`),
       privileges: ['select', 'truncate'],
     },
+    { tables: ['outbox_seq_seq'], privileges: ['select'] },
     { tables: ['numbering', 'life'], privileges: ALL },
     { tables: ['redrives', 'redrive_portions', 'redrive_letters'], privileges: ALL },
     { tables: ['operations'], privileges: ['select', 'insert'] },
@@ -90,6 +97,26 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
     { tables: ['records'], privileges: ['select', 'update'] },
     { tables: ['operations'], privileges: ['select', 'insert', 'update'] },
   ],
+  metrics: [
+    { tables: ['records', 'attempts', 'leases'], privileges: ['select'] },
+    { tables: ['outbox', 'consumers', 'cursors', 'numbering'], privileges: ['select'] },
+    { tables: ['deliveries', 'delivery_attempts'], privileges: ['select'] },
+  ],
+  'webhooks-metrics': [
+    { tables: ['webhook_deliveries', 'webhook_attempts'], privileges: ['select'] },
+  ],
+  'saga-metrics': [{ tables: ['saga_runs'], privileges: ['select'] }],
+  inbox: [
+    { tables: ['processed_events'], privileges: ['select', 'insert'] },
+    { tables: ['outbox'], privileges: ['insert'] },
+  ],
+}
+
+/** The fewest privileges that a role needs for each purpose. */
+export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
+  ...privilegesForOne,
+  // Its pages of webhooks and sagas need theirs, where there are any.
+  dashboard: [...privilegesForOne.operator, ...privilegesForOne.relay],
 }
 
 /** The privileges for all of these purposes, each privilege on each table once. */

@@ -4,7 +4,8 @@ import type { DashboardApi } from '../command/dashboard-api.ts'
 
 /** A consumer as it is listed. */
 export interface ListedConsumer extends ConsumerSummary {
-  readonly lag: Pick<Lag, 'events' | 'oldestMs'>
+  /** `null` if a dashboard does not know it: 0 would say that the consumer is not behind. */
+  readonly lag: Pick<Lag, 'events' | 'oldestMs'> | null
 }
 
 /** The functions for a dashboard's consumers that the verbs use. */
@@ -30,7 +31,7 @@ export function remoteConsumers(api: DashboardApi, noteOf: () => string): Remote
     async list() {
       const found = await api.get<{ consumers: Shown[] }>('consumers', {})
       return (found?.consumers ?? []).flatMap(({ lag, record }) =>
-        record === null ? [] : [{ ...record, lag: lag ?? { events: 0, oldestMs: null } }],
+        record === null ? [] : [{ ...record, lag: lag?.known ? lag : null }],
       )
     },
     pause: (name) => act('pause', name),

@@ -7,8 +7,9 @@ import type {
   Replaced,
   Resolution,
 } from '@oncekey/core'
-import { usageError } from '../command/cli-error.ts'
+import { CliError, usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { ExitCode } from '../command/exit-code.ts'
 import { remoteRedrives } from './redrives.ts'
 
 interface Letters {
@@ -92,6 +93,26 @@ export function remoteDeadLetters(
       return found.stats
     },
   }
+}
+
+/**
+ * The data of a letter, to be edited. Refused where the dashboard's mask has changed it: an edit of
+ * that would send the mask's text. Input of sagas is shown all the same, because nobody edits it.
+ */
+export async function remoteData(
+  api: DashboardApi,
+  source: string,
+  id: string,
+): Promise<string | undefined> {
+  type Shown = { readonly letter: DeadLetterDetail; readonly isEditable: boolean }
+  const found = await api.get<Shown>('dead-letters/one', { source, id })
+  if (found?.isEditable === false && source !== 'sagas') {
+    throw new CliError(
+      ExitCode.found,
+      'The mask of this dashboard changes the data of this letter, so it cannot be edited from here: name the database.',
+    )
+  }
+  return found?.letter.data
 }
 
 function outcomeOf(letter: DeadLetterDetail | undefined): Resolution['outcome'] {

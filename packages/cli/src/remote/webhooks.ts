@@ -6,7 +6,7 @@ import type { DashboardApi } from '../command/dashboard-api.ts'
 export interface WebhooksToSee {
   readonly endpoints: Pick<
     Webhooks<never>['endpoints'],
-    'list' | 'get' | 'pause' | 'enable' | 'ping' | 'rotateSecret'
+    'list' | 'get' | 'pause' | 'resume' | 'enable' | 'ping' | 'rotateSecret'
   >
   readonly deliveries: Pick<Webhooks<never>['deliveries'], 'list' | 'get' | 'replay'>
 }
@@ -20,6 +20,12 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
   const get = async (id: string) =>
     (await api.get<{ endpoint: Endpoint }>('webhooks/endpoint', { id, limit: '1' }))?.endpoint
 
+  // The dashboard has one act for an endpoint that is paused or disabled.
+  const enable = async (id: string) => {
+    await act('enable', { id })
+    return await get(id)
+  }
+
   return {
     endpoints: {
       get,
@@ -31,10 +37,8 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
         await act('pause', { id })
         return await get(id)
       },
-      async enable(id) {
-        await act('enable', { id })
-        return await get(id)
-      },
+      resume: enable,
+      enable,
       // A ping is not an act, so the dashboard requires no reason.
       ping: (id) => api.post<Ping>('webhooks/ping', { id }),
       rotateSecret: (id, { overlapMs = 86_400_000 } = {}) =>

@@ -32,6 +32,7 @@ import { streams } from './responses/streams.ts'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './site/adapter-behaviour.ts'
 import { adapterContext } from './site/adapter-context.ts'
 import type { ServeSite } from './site/adapter-fixture.ts'
+import { Untestable } from './site/untestable.ts'
 
 /** The adapter contract as data: what `describeAdapter` registers, for any other runner. */
 export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
@@ -87,6 +88,9 @@ export async function runAdapterBehaviour<Tx>(
     const reason = unmet(fixture, behaviour.needs)
     if (reason === undefined) await behaviour.run(context)
     return reason
+  } catch (error) {
+    if (error instanceof Untestable) return error.message
+    throw error
   } finally {
     await context.end()
     await fixture.close?.()

@@ -34,6 +34,20 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
+        title: 'come the oldest first, whatever their slots, if more are due than asked for',
+        async run({ reader, events, append, pass }) {
+          const by = await reader()
+          for (const each of events(10)) await append(each)
+          const read = (await by.readAll()).toSorted((one, other) => other.slot - one.slot)
+          assert.ok(read[0]?.slot !== read.at(-1)?.slot)
+          await by.advance(read.map((each, at) => retrying(each, at * 50)))
+          await pass(10 * 50)
+          const { deliveries: due, nextInMs } = await by.takeDue({ limit: 4 })
+          assert.deepEqual(idsOf(due.map(({ event }) => event)), idsOf(read.slice(0, 4)))
+          assert.equal(nextInMs, 0)
+        },
+      },
+      {
         title: 'are limited in bytes, and only those returned are counted as started',
         async run({ reader, events, append }) {
           const by = await reader()

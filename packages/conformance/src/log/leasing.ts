@@ -156,6 +156,38 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
+        title: 'gives others at once all that a relay held when it left, known to it or not',
+        async run({ reader, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          for (const { slot } of [...one.slots.values()].slice(10)) one.slots.delete(slot)
+          await one.release(true)
+          const { slots } = await reader({ consumer })
+          assert.deepEqual(
+            [...slots.values()].map(({ crashes }) => crashes),
+            allSlots.map(() => 0),
+          )
+        },
+      },
+      {
+        title: 'takes nothing from the others when a relay leaves',
+        async run({ log, reader, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          const two = await reader({ consumer })
+          const half = [...one.slots.values()].slice(32)
+          await log.release({ consumer, relay: one.relay, slots: half, leaving: false })
+          for (const { slot } of half) one.slots.delete(slot)
+          await two.lease()
+          const { epoch } = two.held(half[0]?.slot ?? 0)
+          await one.release(true)
+          const three = await reader({ consumer })
+          assert.deepEqual([two.slots.size, three.slots.size], [32, 32])
+          assert.deepEqual((await two.lease()).lost, [])
+          assert.equal(two.held(half[0]?.slot ?? 0).epoch, epoch)
+        },
+      },
+      {
         title: 'ignores a release by a relay that lost the slot',
         async run({ reader, name, shortLeaseMs, pass }) {
           const consumer = name()

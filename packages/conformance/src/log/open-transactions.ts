@@ -52,6 +52,26 @@ export function openTransactions(): LogBehaviourGroup {
         },
       },
       {
+        title: 'that a page was read beside are passed event by event, the last one too',
+        needs: ['open transactions'],
+        async run({ log, reader, event, events, fixture }) {
+          const by = await reader()
+          const { orderingKey } = event()
+          const given = events(3, { orderingKey })
+          const open = await fixture.open?.(given)
+          await by.readAll()
+          await open?.commit()
+          const { events: read } = await by.read()
+          assert.deepEqual(idsOf(read), idsOf(given))
+          const { consumer } = by
+          for (const { slot, position } of read) {
+            const move = { ...by.held(slot), position, calm: false, failed: [] }
+            assert.deepEqual((await log.advance({ consumer, slots: [move] })).lost, [])
+          }
+          assert.deepEqual(await by.advance(), [])
+        },
+      },
+      {
         title: 'that span many reads come once each, across takeovers',
         needs: ['open transactions'],
         async run({ reader, events, append, fixture, name }) {

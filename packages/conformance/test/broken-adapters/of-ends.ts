@@ -222,7 +222,25 @@ export const brokenEnds: readonly BrokenAdapter[] = [
   {
     fault: 'drains without waiting, and goes on claiming',
     steps: () => ({ drain: () => async () => 0 }),
-    caughtBy: ['a server that drains: '],
+    caughtBy: [/^a server that drains: (lets|says|refuses)/],
+  },
+  {
+    fault: 'has a stream on record before it has written anything',
+    steps: () => ({ maxBytes: ({ maxResponseBytes: most }) => (most === 0 ? -1 : most) }),
+    caughtBy: ['a route that streams: is not over before its first byte'],
+  },
+  {
+    fault: 'lets its server take a connection for idle while the response is stored',
+    steps: () => ({
+      beforeCompletion(_, { res }) {
+        res.finished = true
+      },
+      verdict(verdict, { res }) {
+        res.finished = false
+        return verdict
+      },
+    }),
+    caughtBy: ['a server that drains: sends a response'],
   },
   {
     fault: 'keeps secrets as they are',

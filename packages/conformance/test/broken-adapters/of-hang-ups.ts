@@ -1,4 +1,5 @@
 import { type BrokenAdapter, changed } from './broken-adapter.ts'
+import { rightSteps } from './steps.ts'
 
 /** Adapters that end the attempt of a client that hangs up in another way. */
 export const brokenHangUps: readonly BrokenAdapter[] = [
@@ -11,6 +12,21 @@ export const brokenHangUps: readonly BrokenAdapter[] = [
       },
     }),
     caughtBy: ['a client that hangs up: leaves a key'],
+  },
+  {
+    fault: 'throws once it has called the fingerprint of an upload that was cut off',
+    steps: () => ({
+      text: (req) => rightSteps.text(req).catch(() => CUT_OFF),
+      request: (request, { text }) => ({
+        ...request,
+        fingerprintInput() {
+          if (text !== CUT_OFF) return request.fingerprintInput()
+          void Promise.reject(new SyntaxError('no JSON'))
+          throw new Error('cut off')
+        },
+      }),
+    }),
+    caughtBy: ['a client that hangs up: during its upload'],
   },
   {
     fault: 'gives up the commit of a client that hangs up',
@@ -67,6 +83,8 @@ export const brokenHangUps: readonly BrokenAdapter[] = [
     caughtBy: ['a client that hangs up: in the middle'],
   },
 ]
+
+const CUT_OFF = 'cut off'
 
 async function* whileConnected(
   chunks: AsyncIterable<Uint8Array>,

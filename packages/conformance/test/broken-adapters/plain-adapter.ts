@@ -187,6 +187,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       drain: steps.drain(engine),
+      closeIdle: () => server.closeIdleConnections(),
       async close() {
         isClosed = true
         server.closeAllConnections()
@@ -206,6 +207,9 @@ async function collect(
   const rest = 'length' in body ? [body][Symbol.iterator]() : body[Symbol.asyncIterator]()
   const chunks: Uint8Array[] = []
   let size = 0
+  if (maxBytes < 0 && !('length' in body)) {
+    return { bytes: Buffer.alloc(0), rest: rest as AsyncIterator<Uint8Array> }
+  }
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     chunks.push(piece(next.value))
     size += next.value.length

@@ -41,6 +41,7 @@ export interface Steps {
   /** What is stored of the response. */
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
+  /** Below 0, nothing of a stream is read before the run is asked about it. */
   maxBytes(run: HandlerRun): number
   /** Asks the run what becomes of a response whose stream has not ended. */
   tooLarge(run: HandlerRun, collected: PlainResponse): Promise<RunOutcome>

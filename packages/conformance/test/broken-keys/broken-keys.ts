@@ -10,7 +10,7 @@ import {
 /** A store whose operator side has one fault, and the behaviours that must detect it. */
 export interface BrokenKeys {
   readonly fault: string
-  readonly breaks: (right: Sides, store: MemoryStore) => Partial<Sides>
+  readonly breaks: (right: Sides, store: MemoryStore) => Partial<Sides & Pick<MemoryStore, 'begin'>>
   /** Titles as `group: behaviour`; others may detect it, too. */
   readonly caughtBy: readonly string[]
 }
@@ -85,6 +85,35 @@ export const brokenKeys: readonly BrokenKeys[] = [
         right.answer(name, { status: 200, headers: [], body, seal: null }, act),
     })),
     caughtBy: ['acts on keys: answer refuses what could not be sent, and nothing happens'],
+  },
+  {
+    // A completion is sent again because its reply was lost, and is taken for one that was lost.
+    fault: 'forgets with a key also who had completed it',
+    breaks: ({ keys }, store) => {
+      const forgotten = new Set<string>()
+      return {
+        keys: {
+          ...keys,
+          async forget(name, act) {
+            const result = await keys.forget(name, act)
+            if (result === 'done') forgotten.add(name.key)
+            return result
+          },
+        },
+        async begin(claim) {
+          const decision = await store.begin(claim)
+          if (decision.kind !== 'run') return decision
+          const { attempt } = decision
+          const complete: typeof attempt.complete = async (completion) => {
+            if (!forgotten.has(claim.key)) return attempt.complete(completion)
+            const restored = await store.begin({ ...claim, token: `${claim.token} restored` })
+            return restored.kind === 'run' ? restored.attempt.complete(completion) : 'superseded'
+          }
+          return { kind: 'run', attempt: { ...attempt, complete } }
+        },
+      }
+    },
+    caughtBy: ['acts on keys: after forget the attempt that had completed stores nothing more'],
   },
   {
     // The caller writes the audit entry after the act.

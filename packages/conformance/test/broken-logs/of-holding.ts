@@ -42,9 +42,26 @@ export const ofHolding: readonly BrokenLog[] = [
     ],
   },
   {
-    fault: 'counts relays that have left',
-    replaced: (log) => ({ release: (request) => log.release({ ...request, leaving: false }) }),
-    caughtBy: ['leasing: does not count relays that left in the shares'],
+    fault: 'moves a cursor three times and no more',
+    replaced: (log) => {
+      const moved = new Map<string, number>()
+      return {
+        async advance(request) {
+          const isMoved = ({ slot }: { slot: number }): boolean => {
+            const times = (moved.get(`${request.consumer} ${slot}`) ?? 0) + 1
+            moved.set(`${request.consumer} ${slot}`, times)
+            return times <= 3
+          }
+          const slots = request.slots.filter(isMoved)
+          const { lost } = await log.advance({ ...request, slots })
+          const refused = request.slots.filter((each) => !slots.includes(each))
+          return { lost: [...lost, ...refused.map(({ slot }) => slot)] }
+        },
+      }
+    },
+    caughtBy: [
+      'open transactions: that a page was read beside are passed event by event, the last one too',
+    ],
   },
   {
     fault: 'does not renew',

@@ -9,7 +9,7 @@ import {
   type StoredResponse,
 } from '@oncekey/core'
 import { plainKeys } from './plain-keys.ts'
-import type { PlainTransaction, Row, Table } from './plain-table.ts'
+import { nameOf, type PlainTransaction, type Row, type Table } from './plain-table.ts'
 
 export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
 
@@ -27,7 +27,9 @@ export interface Steps {
   hasLapsed(row: Row, table: Table): boolean
   onBusy(id: string, table: Table): void
   retryAfterMs(): number
-  holds(claim: Claim): boolean
+  holds(claim: Claim, row: Row): boolean
+  /** Whether a claim that would get the key is a late copy of one whose attempt has ended. */
+  isOver(claim: Claim, table: Table): boolean
   leaseMs(leaseMs: number): number
   newRow(claim: Claim, before: Row | undefined): Pick<Row, 'fingerprint' | 'number'>
   whenStillBusy(claim: Claim, waitedMs: number): 'ask again' | 'in-progress'
@@ -96,7 +98,9 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
     hasLapsed: (row, table) => row.leaseUntil <= table.now,
     onBusy: () => {},
     retryAfterMs: () => 1000,
-    holds: (claim) => claim.whenUnknown === 'hold',
+    holds: ({ whenUnknown, retakes }, row) =>
+      whenUnknown === 'hold' || (retakes ?? nameOf(row)) !== nameOf(row),
+    isOver: (claim, table) => mode === 'lease' && table.over.has(claim.token),
     leaseMs: (leaseMs) => (mode === 'lease' ? leaseMs : Number.POSITIVE_INFINITY),
     newRow: (claim, before) => ({
       fingerprint: before?.fingerprint ?? claim.fingerprints[0],
@@ -130,8 +134,8 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
       return 'stored'
     },
     free(row, id, verb, table) {
+      table.over.add(row.token)
       if (verb === 'release' || mode === 'transaction') {
-        table.over.add(row.token)
         table.rows.delete(id)
         return
       }
@@ -210,9 +214,10 @@ export function plainStore(
       steps.onBusy(id, table)
       return inProgress
     }
-    if (row !== undefined && steps.holds(claim)) {
-      return { kind: 'unknown', since: new Date(row.leaseUntil) }
+    if (row !== undefined && steps.holds(claim, row)) {
+      return { kind: 'unknown', attempt: nameOf(row), since: new Date(row.leaseUntil) }
     }
+    if (steps.isOver(claim, table)) return inProgress
     const { token } = claim
     if (row !== undefined) table.over.add(row.token)
     const { fingerprint, number } = steps.newRow(claim, row)

@@ -5,7 +5,7 @@ export interface Table {
   readonly rows: Map<string, Row>
   readonly events: OutboxEvent[]
   readonly written: Set<string>
-  /** Tokens of attempts that were released or replaced, and that of none. */
+  /** Tokens of attempts that were released, abandoned or replaced, and that of none. */
   readonly over: Set<string>
   /** What operators did to its keys. */
   readonly trail: Operation[]
@@ -32,4 +32,9 @@ export interface PlainTransaction {
   isOver: boolean
   /** A statement has failed: nothing of it can be committed. */
   hasFailed: boolean
+}
+
+/** How a claim names the attempt that it takes over. */
+export function nameOf({ number, claimedAt }: Row): string {
+  return `${number}.${claimedAt}`
 }

@@ -9,7 +9,7 @@ export interface DeadLetterFilter {
   readonly type?: string
   readonly subject?: string
   readonly reason?: DeadReason
-  /** A kind of error: `error.fingerprint`. */
+  /** A kind of error: `error.fingerprint`. No fingerprint of a request. */
   readonly fingerprint?: string
   readonly deadBefore?: Date
   readonly deadAfter?: Date

@@ -2,7 +2,7 @@ import type { ConsumerControl } from '../acts/consumer-control.ts'
 import type { Operations } from '../acts/operations.ts'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
-import type { OutboxEvent } from './event.ts'
+import type { OutboxEvent } from './events/event.ts'
 import type { Page, ReadRequest } from './logged-event.ts'
 import type { Maintenance, Retired, RetireOptions } from './retirement.ts'
 import type { HeldSlot, Lease, LeaseRequest, Position } from './slots.ts'
@@ -78,7 +78,10 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Releases slots, so that other relays can take them at once. Slots that this relay has lost are
-   * left alone. A relay that is `leaving` no longer counts when slots are shared.
+   * left alone.
+   *
+   * - A relay that is `leaving` no longer counts when slots are shared, and gives back all that it
+   *   holds, also what it does not list because a reply was lost. What others hold stays theirs.
    */
   release(request: {
     readonly consumer: string

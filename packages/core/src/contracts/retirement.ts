@@ -9,7 +9,7 @@ export interface RetireOptions {
    * @default 'keep'
    */
   readonly remaining?: 'keep' | 'discard'
-  /** With `discard`: the recorded reason. @default 'The consumer was retired.' */
+  /** Why, for the audit trail and for what is discarded. @default 'The consumer was retired.' */
   readonly note?: string
   /** Who retires the consumer, for the audit trail. @default the login of the connection */
   readonly actor?: string

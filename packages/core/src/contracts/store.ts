@@ -1,5 +1,5 @@
 import type { Operations } from '../acts/operations.ts'
-import type { OutboxEvent } from './event.ts'
+import type { OutboxEvent } from './events/event.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { Keys } from './keys.ts'
 import type { StoredResponse } from './stored-response.ts'
@@ -31,6 +31,8 @@ export interface Store<Tx = unknown> {
    *   answered otherwise after a reply was lost, the store may not know whether a copy of the claim
    *   has won or still will: it gives the claim back. An attempt that the claim took over is then
    *   `unknown` again, and the claim's token can no longer win the key.
+   * - In lease mode a claim with `retakes` takes over no attempt but the one with that name: if the
+   *   outcome of another one is unknown by then, it gets `unknown` with that one's name.
    * - With `waitMs`, a claim that meets a running attempt waits that long for its end before it
    *   gets `in-progress`, without polling and without starving the running attempts.
    * - Keys are compared byte by byte; namespaces and scopes never mix.
@@ -41,9 +43,9 @@ export interface Store<Tx = unknown> {
 
   /**
    * Opens an attempt without a record, for a route called without a key: transaction and events
-   * only.
+   * only. `leaseMs` and `handlerTimeoutMs` mean what they mean in a {@link Claim}.
    */
-  open(options: { leaseMs: number }): Promise<Attempt<Tx>>
+  open(options: { leaseMs: number; handlerTimeoutMs?: number }): Promise<Attempt<Tx>>
 
   /**
    * Sends now what the store still has to say to its server: the ends of attempts, and claims to be
@@ -97,12 +99,23 @@ export interface Claim {
    */
   readonly leaseMs: number
   /**
+   * How long the handler may take. A store that ends a transaction in which nothing is sent waits
+   * longer than that, because a handler may call another service between two statements.
+   * Milliseconds.
+   */
+  readonly handlerTimeoutMs?: number
+  /**
    * How long to wait for the end of a running attempt; with 0 the decision comes at once.
    * Milliseconds.
    */
   readonly waitMs: number
   /** Lease mode: what to decide when an attempt ended without reporting its outcome. */
   readonly whenUnknown: 'retake' | 'hold'
+  /**
+   * With `retake`: which attempt the claim takes over, by the name that `unknown` gave it. Without
+   * it, whichever ended without reporting its outcome.
+   */
+  readonly retakes?: string | undefined
   /** Aborted when nobody waits for the decision any more. */
   readonly signal: AbortSignal
 }
@@ -118,8 +131,12 @@ export type Decision<Tx = unknown> =
   | { readonly kind: 'in-progress'; readonly retryAfterMs: number }
   /** The key was used with another request. Changes nothing. */
   | { readonly kind: 'mismatch' }
-  /** Lease mode, `whenUnknown: 'hold'`: an attempt ended without reporting its outcome. */
-  | { readonly kind: 'unknown'; readonly since: Date }
+  /**
+   * Lease mode, with `hold`, or with `retakes` and another attempt: an attempt ended without
+   * reporting its outcome. `attempt` names it: no other attempt of the key ever has that name, but
+   * that a store on Postgres in transaction mode names attempts of lease mode by number alone.
+   */
+  | { readonly kind: 'unknown'; readonly attempt: string; readonly since: Date }
   /** Completed, but the response is no longer kept, or never was. */
   | { readonly kind: 'result-gone' }
 

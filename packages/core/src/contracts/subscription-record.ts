@@ -1,4 +1,4 @@
-import { coversTypes, normalTypes } from './event-types.ts'
+import { coversTypes, normalTypes } from './events/event-types.ts'
 
 /**
  * Which relays want which types of one consumer. A log keeps this so that two releases of a

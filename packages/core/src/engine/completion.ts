@@ -8,6 +8,7 @@ import { problemAnswer, reportFailure, storeFailure } from './answer.ts'
 import { abort } from './handler-context.ts'
 import type { Ending, Running } from './handler-run.ts'
 import type { RunOutcome } from './outcome.ts'
+import { isUnknown } from './reconcile.ts'
 import { ownCopy, storedForm, withoutCoding } from './stored-form.ts'
 import { reportEnd, reportUndoneEvents, SEND, undo } from './undo.ts'
 
@@ -201,8 +202,10 @@ async function whatIsTrueNow<Tx>({
     // askAgain() throws only misuse, which is already reported; the client's retry meets it where
     // the app's error handler can respond.
     const begun = await askAgain(question).catch(() => lost)
-    if (begun.kind !== 'run') return begun
-    await begun.run.abandon()
+    if (begun.kind === 'run') await begun.run.abandon()
+    // That nobody has the key is an answer only where it is held: elsewhere a retry runs, or asks
+    // the app's function, and this client must not be told to give up.
+    else if (!isUnknown(begun) || options.whenUnknown === 'hold') return begun
   }
   reportFailure(question, 'complete', new OncekeyError('commit-failed', what))
   return lost

@@ -3,6 +3,7 @@ import type { WhenUnknown } from '../contracts/when-unknown.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
 import { withinTime } from '../options/call-option.ts'
 import { isPromise } from '../options/check-option.ts'
+import { refusePart } from '../request/cut-off.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
 import { factsOf } from '../request/route.ts'
@@ -15,7 +16,7 @@ import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
 import { claimOf, type Question, withOlder } from './question.ts'
-import { reconciler } from './reconcile.ts'
+import { isUnknown, reconciler } from './reconcile.ts'
 import {
   authenticated,
   countedInput,
@@ -104,6 +105,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const counted = isPromise(counting) ? await counting : counting
       const sealing = sealOf(appOptions)
       const seal = isPromise(sealing) ? await sealing : sealing
+      refusePart(request)
       const prints = acceptedFingerprints(counted, seal)
       question = {
         facts,
@@ -155,9 +157,9 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     try {
       const claim = claimOf(question, resolved, 'hold')
       const held = await decide(claim, question)
-      if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
-      const asAgain = (policy: 'retake' | 'hold') =>
-        decide(claimOf(question, resolved, policy), question)
+      if (!isUnknown(held)) return held
+      const asAgain = (policy: 'retake' | 'hold', retakes?: string) =>
+        decide(claimOf(question, resolved, policy, retakes), question)
       return await reconcile(find, claim, held, asAgain, question)
     } finally {
       active.end()
@@ -165,7 +167,11 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   }
 
   /** Sends one atomic claim to the store and turns its decision into a run or an answer. */
-  async function decide(claim: Claim, question: Question): Promise<Begun<Tx>> {
+  async function decide(
+    claim: Claim,
+    question: Question,
+    ofRun: Question = question,
+  ): Promise<Begun<Tx>> {
     active.begin()
     const { watched } = question
     const askedAt = watched === undefined ? 0 : performance.now()
@@ -178,7 +184,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       tell('oncekey:decision', () => ({ ...factsOf(question), decision: decision.kind }))
       switch (decision.kind) {
         case 'run':
-          return { kind: 'run', run: start(decision.attempt, question) }
+          return { kind: 'run', run: start(decision.attempt, ofRun) }
         case 'replay':
           return await replayAnswer(resolved, claim, decision, question)
         case 'mismatch':
@@ -199,6 +205,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
               `The first request with this key was last seen on ${decision.since.toISOString()}. An operator has to find out what it did.`,
             ),
             since: decision.since,
+            attempt: decision.attempt,
           }
         case 'result-gone':
           return refused(
@@ -225,7 +232,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     const { watched } = question
     const askedAt = watched === undefined ? 0 : performance.now()
     try {
-      const attempt = await store.open({ leaseMs: resolved.leaseMs })
+      const { leaseMs, handlerTimeoutMs } = resolved
+      const attempt = await store.open({ leaseMs, handlerTimeoutMs })
       if (watched !== undefined) watchDecision(watched, 'run', askedAt)
       return { kind: 'run', run: start(attempt, question) }
     } catch (error) {
@@ -240,8 +248,10 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     return startRun({ options: resolved, attempt, question, askAgain, onOver: active.end })
   }
 
+  /** For a run that lost its attempt. It keeps its request and trace if another run begins here. */
   function askAgain(question: Question): Promise<Begun<Tx>> {
-    return decide(claimOf(question, resolved, 'hold'), question)
+    const ofRun = { ...question, watched: undefined }
+    return decide(claimOf(question, resolved, 'hold'), question, ofRun)
   }
 
   function refused(code: ProblemCode, detail: string, retryAfterMs?: number) {

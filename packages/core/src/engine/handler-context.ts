@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type EmittedEvent, type OutboxEvent, outboxEvent } from '../contracts/event.ts'
+import { type EmittedEvent, type OutboxEvent, outboxEvent } from '../contracts/events/event.ts'
 import type { Attempt } from '../contracts/store.ts'
 import { OncekeyError } from '../errors/errors.ts'
 import { deriveKey } from '../request/derive-key.ts'
@@ -158,7 +158,7 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
     throw new OncekeyError(
       'attempt-over',
       options.response === 'stream'
-        ? `${verb}(): this route says response: 'stream', so it is on record since its first byte. Call it before writing.`
+        ? `${verb}(): this route says response: 'stream', so it is on record since its first byte or flushHeaders(). Call it before either.`
         : `${verb}(): the response has ended; call it before answering.`,
     )
   }

@@ -26,6 +26,12 @@ export interface HandlerRun<Tx = unknown> {
    */
   onInterrupted(listener: (answer: Answer) => void): void
   /**
+   * Calls back when the run ends and its handler has called neither `keep()` nor `release()`.
+   * Either still counts then, for an adapter that learns only from what happened last whether the
+   * handler ran. There is one listener, and it must not throw.
+   */
+  onUndecided(listener: () => void): void
+  /**
    * Completes the attempt with the whole response. Resolves after the commit; only then may the
    * first byte leave. Never rejects.
    */
@@ -60,6 +66,7 @@ export interface Running<Tx> extends Handling<Tx> {
   deadline: Deadline<Running<Tx>> | undefined
   lease: { stop(): void } | undefined
   ending: Promise<RunOutcome> | undefined
+  undecided: (() => void) | undefined
   interruption: Answer | undefined
   listeners: ((answer: Answer) => void)[]
 }

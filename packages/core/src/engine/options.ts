@@ -67,11 +67,15 @@ export interface EngineOptions<Tx, Req = any> {
    * ASCII characters
    */
   readonly validateKey?: (key: string) => boolean | Promise<boolean>
-  /** Response headers that mark a replay with `true`. @default 'X-Idempotency-Replayed' */
+  /**
+   * Response headers that mark a replay with `true`; an empty list marks none. Not to be confused
+   * with `replayHeader`. @default 'X-Idempotency-Replayed'
+   */
   readonly replayedHeader?: string | readonly string[]
   /**
-   * Decides whether replays carry a header, given in lower case. `undefined` leaves it to the
-   * standard list.
+   * Decides whether replays carry a header of the response, given in lower case. `undefined` leaves
+   * it to the standard list. Not to be confused with `replayedHeader`, which names the mark of a
+   * replay.
    */
   readonly replayHeader?: ReplayHeader
   /**
@@ -89,8 +93,8 @@ export interface EngineOptions<Tx, Req = any> {
   /** How long a retry waits for a running attempt's result before 409. Milliseconds. @default 0 */
   readonly waitMs?: number
   /**
-   * How long a handler may take. After that its signal aborts, its writes are undone and the answer
-   * is 503. Milliseconds. @default 30_000
+   * How long a handler may take. After that its signal aborts, what it wrote in `transaction()` is
+   * undone and the answer is 503. Milliseconds. @default 30_000
    */
   readonly handlerTimeoutMs?: number
   /**

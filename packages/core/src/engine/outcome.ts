@@ -11,6 +11,8 @@ export type Answer =
       readonly response: PlainResponse
       /** For `outcome-unknown`: when the lost attempt was last known to run. */
       readonly since?: Date
+      /** For `outcome-unknown`: the name of that attempt. */
+      readonly attempt?: string
       /** The error of the store, for the caller's own logs. Never sent to the client. */
       readonly cause?: unknown
     }

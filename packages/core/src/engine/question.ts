@@ -26,11 +26,15 @@ export interface Question {
   readonly watched?: WatchedRequest | undefined
 }
 
-/** Makes the claim for a question. Every claim gets a new token, so each one is a new attempt. */
+/**
+ * Makes the claim for a question. Every claim gets a new token, so each one is a new attempt. With
+ * `retakes` it takes over that attempt only.
+ */
 export function claimOf<Tx>(
   question: Question,
   options: ResolvedOptions<Tx>,
   whenUnknown: 'retake' | 'hold',
+  retakes?: string,
 ): Claim {
   const { namespace, scope, key } = question.facts
   return {
@@ -40,8 +44,10 @@ export function claimOf<Tx>(
     fingerprints: question.fingerprints,
     token: randomUUID(),
     leaseMs: options.leaseMs,
+    handlerTimeoutMs: options.handlerTimeoutMs,
     waitMs: options.waitMs,
     whenUnknown,
+    retakes,
     signal: question.signal ?? neverAborted(options.waitMs > 0),
   }
 }

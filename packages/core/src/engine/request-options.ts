@@ -1,7 +1,8 @@
 import { callOption, returnedWrongly } from '../options/call-option.ts'
-import { isPromise } from '../options/check-option.ts'
+import { heard, isPromise } from '../options/check-option.ts'
 import { signedBytes } from '../request/authenticate.ts'
 import { chosenBody } from '../request/chosen-body.ts'
+import { refusePart } from '../request/cut-off.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import type { FingerprintInput, RequestBody } from '../request/fingerprint.ts'
 import { checkedKey, type KeyReading, readKey } from '../request/key.ts'
@@ -11,19 +12,21 @@ import type { ResolvedOptions } from './options.ts'
 type Options = ResolvedOptions<unknown>
 
 /**
- * Reads the parts of a request that its fingerprint is made of. An async `fingerprint` function
+ * Reads the parts of a request that its fingerprint is made of. Throws `ECONNABORTED` if it was cut
+ * off, before the app's `fingerprint` function is called. An async `fingerprint` function
  * starts here and may reject while the engine awaits something else, or when nothing ever awaits
  * it. Its rejection gets a handler at once, so that it never ends the process, and is thrown where
  * the value is awaited.
  */
 export function inputOf(request: EngineRequest): FingerprintInput | Promise<FingerprintInput> {
+  refusePart(request)
   const input = request.fingerprintInput()
   return isPromise(input) ? input.then(heeded) : heeded(input)
 }
 
 function heeded(input: FingerprintInput): FingerprintInput {
   const { body } = input
-  if (body.kind === 'chosen' && isPromise(body.value)) body.value.then(undefined, () => {})
+  if (body.kind === 'chosen' && isPromise(body.value)) heard(body.value)
   return input
 }
 
@@ -39,7 +42,7 @@ export async function rawBodyOf(request: EngineRequest): Promise<RequestBody> {
 export function keyOf(options: Options, request: EngineRequest): KeyReading | Promise<KeyReading> {
   const { key, headers, handlerTimeoutMs } = options
   if (key !== undefined) {
-    const raw = async () => signedBytes(await rawBodyOf(request))
+    const raw = () => heard(rawBodyOf(request).then(signedBytes))
     return callOption('key', handlerTimeoutMs, () => key(request.native, raw), checkKey)
   }
   if (headers.length === 1) return readKey(request.header(options.header), options.strict)

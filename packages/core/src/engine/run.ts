@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { OncekeyError } from '../errors/errors.ts'
+import { messageOf } from '../errors/message-of.ts'
+import { warnOfFailure } from '../telemetry/channels.ts'
 import { type Deadline, deadlines } from '../time/deadlines.ts'
 import { deferred } from '../time/deferred.ts'
 import { problemAnswer } from './answer.ts'
@@ -37,6 +39,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       deadline: undefined,
       lease: undefined,
       ending: undefined,
+      undecided: undefined,
       interruption: undefined,
       listeners: NOBODY,
     }
@@ -63,6 +66,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     given: Given,
   ): Promise<RunOutcome> {
     if (running.ending !== undefined) return running.ending
+    if (running.wish === undefined) running.undecided?.()
     running.open = false
     clock.stop(running.deadline as Deadline<Running<Tx>>)
     if (running.question.watched !== undefined) watchAnswer(running.question.watched)
@@ -73,10 +77,12 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
   function timeOut(running: Running<Tx>): void {
     const { options } = running
     const seconds = options.handlerTimeoutMs / 1000
+    // In lease mode what it did outside of a transaction is not undone.
+    const and = options.store.capabilities.mode === 'transaction' ? ' and undone' : ''
     const answer = problemAnswer(
       options,
       'handler-timeout',
-      `It was given up after ${seconds} s and undone. Send the same request again.`,
+      `It was given up after ${seconds} s${and}. Send the same request again.`,
     )
     const ended = end(running, giveUp, answer)
     // Aborted only after `end` has claimed the run, so that an answer sent from an abort listener
@@ -117,6 +123,7 @@ function dropReferences<Tx>(running: Running<Tx>): void {
   running.question.request = undefined
   running.deadline = undefined
   running.scope = undefined
+  running.undecided = undefined
   // A run that timed out still has to call its listeners.
   if (running.interruption === undefined) running.listeners = NOBODY
 }
@@ -130,7 +137,17 @@ async function giveUp<Tx>(running: Ending<Tx>, answer: Answer): Promise<Answer> 
 function interrupt<Tx>(running: Running<Tx>, answer: Answer): void {
   const { listeners } = running
   running.listeners = NOBODY
-  for (const listener of listeners) listener(answer)
+  for (const listener of listeners) {
+    try {
+      listener(answer)
+    } catch (error) {
+      // Nobody else would get it, and as a rejection it would end the process.
+      warnOfFailure(
+        'interrupt',
+        `The 503 of a handler that took too long may not have been sent: ${messageOf(error)}`,
+      )
+    }
+  }
 }
 
 /**
@@ -154,6 +171,10 @@ const ON_DEMAND = {
     const { promise, resolve } = deferred<Answer>()
     ;(this as unknown as Unfinished<never>).onInterrupted(resolve)
     return promise
+  },
+
+  onUndecided(listener: () => void): void {
+    ;(this as unknown as Unfinished<never>)[RUNNING].undecided = listener
   },
 
   onInterrupted(listener: (answer: Answer) => void): void {

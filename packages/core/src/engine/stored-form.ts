@@ -20,8 +20,8 @@ export function storedForm<Tx>(
 ): StoredResponse | Promise<StoredResponse> {
   const { redact } = options
   const headers = replayedHeaders(options, question, response)
+  if (redact === undefined) return sealed(question, response, headers, body)
   const replayed = { ...response, headers }
-  if (redact === undefined) return sealed(question, replayed, body)
   const kept = afterHandler('redact', () =>
     callOption(
       'redact',
@@ -36,7 +36,8 @@ export function storedForm<Tx>(
         ),
     ),
   )
-  const form = (kept: PlainResponse) => sealed(question, kept, body === null ? null : kept.body)
+  const form = (kept: PlainResponse) =>
+    sealed(question, kept, kept.headers, body === null ? null : kept.body)
   return isPromise(kept) ? kept.then(form) : form(kept)
 }
 
@@ -62,11 +63,11 @@ function replayedHeaders<Tx>(
 
 function sealed(
   { facts, fingerprints, seal: keys, traceparent }: Question,
-  response: PlainResponse,
+  { status, reason }: PlainResponse,
+  replayed: PlainResponse['headers'],
   body: Uint8Array | null,
 ): StoredResponse {
-  const { status, reason } = response
-  const headers = withNotes(response.headers, { reason, traceparent })
+  const headers = withNotes(replayed, { reason, traceparent })
   const form: StoredResponse = { status, headers, body, seal: null }
   if (keys === undefined || facts.key === undefined) return form
   return seal(form, keys, { ...facts, key: facts.key, fingerprint: fingerprints[0] })

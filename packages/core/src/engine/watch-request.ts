@@ -1,6 +1,6 @@
 import type { Decision } from '../contracts/store.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
-import { factsOf, routeOf } from '../request/route.ts'
+import { routeOf } from '../request/route.ts'
 import type { EndMessage } from '../telemetry/channels.ts'
 import { type RequestTrace, requestTrace } from '../telemetry/traces.ts'
 import type { WatchedRequest } from '../telemetry/watched-request.ts'
@@ -18,7 +18,7 @@ export function watchRequest<Tx>(
   begin: (watched: WatchedRequest) => Promise<Begun<Tx>>,
 ): Promise<Begun<Tx>> {
   const { namespace, traceparent, request } = of
-  const context: RequestTrace = { namespace, traceparent }
+  const context = contextOf(namespace, traceparent)
   const watched: WatchedRequest = { context, decidedAt: 0, answeredAt: 0 }
   return requestTrace.start(context, async () => {
     try {
@@ -35,6 +35,35 @@ export function watchRequest<Tx>(
       throw error
     }
   })
+}
+
+/**
+ * A context with all of its properties, so that V8 makes one object of it. Each property that is
+ * added later can move all of them.
+ */
+function contextOf(namespace: string, traceparent: string | undefined): RequestTrace {
+  return {
+    namespace,
+    traceparent,
+    within: undefined,
+    startedAt: undefined,
+    scope: undefined,
+    key: undefined,
+    route: undefined,
+    decision: undefined,
+    origin: undefined,
+    code: undefined,
+    status: undefined,
+    attempt: undefined,
+    disposition: undefined,
+    outcome: undefined,
+    events: undefined,
+    claimMs: undefined,
+    handlerMs: undefined,
+    completionMs: undefined,
+    error: undefined,
+    durationMs: undefined,
+  }
 }
 
 /** Adds scope, key and route to the trace, once they are known. */
@@ -82,7 +111,7 @@ export function watchEnd(
 /** Ends the trace of a run. The route is read only here, because a router may know it late. */
 export function watchOver(watched: WatchedRequest, question: Question, outcome: RunOutcome): void {
   const { context } = watched
-  context.route = factsOf(question).route
+  context.route = routeOf(question)
   context.completionMs = performance.now() - watched.answeredAt
   if (outcome.kind === 'failure') {
     context.error = outcome.error

@@ -1,8 +1,8 @@
 import { actTarget } from '../acts/act.ts'
-import { checkEvents } from '../contracts/event.ts'
-import { bytesOfEvent, PAGE_BYTES } from '../contracts/event-bytes.ts'
 import type { EventLog } from '../contracts/event-log.ts'
-import { meansType, normalTypes } from '../contracts/event-types.ts'
+import { checkEvents } from '../contracts/events/event.ts'
+import { bytesOfEvent, PAGE_BYTES } from '../contracts/events/event-bytes.ts'
+import { meansType, normalTypes } from '../contracts/events/event-types.ts'
 import type { LoggedEvent, Page, ReadRequest } from '../contracts/logged-event.ts'
 import { retirement } from '../contracts/retirement.ts'
 import {
@@ -121,13 +121,13 @@ export function memoryLog(
     },
 
     async release({ consumer, relay, slots: held, leaving }) {
-      for (const { slot } of held.filter((each) => isHeld(consumer, each))) {
-        const cursor = cursorOf(consumer, slot)
-        if (cursor === undefined) continue
+      const subscriber = subscribers.get(consumer)
+      const named = heldOf(consumer, held)
+      for (const [slot, cursor] of subscriber?.cursors.entries() ?? []) {
+        if (!named.has(slot) && !(leaving && cursor.relay === relay)) continue
         cursor.relay = undefined
         cursor.leaseUntil = 0
       }
-      const subscriber = subscribers.get(consumer)
       if (!leaving || subscriber === undefined) return
       subscriber.relays.delete(relay)
       subscriber.record = departed(subscriber.record, relay, now())

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../contracts/event.ts'
+import type { OutboxEvent } from '../contracts/events/event.ts'
 
 /** The committed events of a memory store, numbered from 0; the oldest are dropped. */
 export interface MemoryOutbox {

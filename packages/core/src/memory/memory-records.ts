@@ -190,10 +190,12 @@ export function keptResponse({ status, headers, body, seal }: StoredResponse): K
   if (body === null) return null
   const flat = new Array<string | null>(headers.length * 2)
   let added: Set<number> | undefined
-  for (const [index, [name, value, how]] of headers.entries()) {
-    flat[index * 2] = name
-    flat[index * 2 + 1] = value
-    if (how === 'added') added = (added ?? new Set()).add(index)
+  // Not `for … of headers.entries()`, which makes an iterator and a pair for each line.
+  for (let index = 0; index < headers.length; index += 1) {
+    const line = headers[index] as HeaderChange
+    flat[index * 2] = line[0]
+    flat[index * 2 + 1] = line[1]
+    if (line[2] === 'added') added = (added ?? new Set()).add(index)
   }
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   return { status, headers: flat, added, body: bytes.toString('latin1'), seal }

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../contracts/event.ts'
+import type { OutboxEvent } from '../contracts/events/event.ts'
 import type { KeyName } from '../contracts/keys.ts'
 import type { Attempt, Claim, Decision, Store } from '../contracts/store.ts'
 import { OptionsError } from '../errors/errors.ts'
@@ -112,7 +112,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     }
     const leaseLeftMs = record.leaseUntil - time
     if (leaseLeftMs > 0) return { kind: 'in-progress', retryAfterMs: Math.min(leaseLeftMs, 1000) }
-    if (claim.whenUnknown === 'hold') return { kind: 'unknown', since: new Date(record.leaseUntil) }
+    const { retakes = record.token } = claim
+    if (claim.whenUnknown === 'hold' || retakes !== record.token) {
+      return { kind: 'unknown', attempt: record.token, since: new Date(record.leaseUntil) }
+    }
     return run(id, claim, time, record)
   }
 

@@ -111,3 +111,21 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false
   return typeof (value as PromiseLike<unknown>).then === 'function'
 }
+
+/**
+ * Gives a promise that the app may not await yet a handler, so that its rejection never ends the
+ * process. It is thrown where it is awaited.
+ */
+export function heard<Answer extends PromiseLike<unknown>>(promise: Answer): Answer {
+  promise.then(undefined, () => {})
+  return promise
+}
+
+/**
+ * Returns what a function of the app returned that must answer at once. If that is a promise,
+ * nobody will wait for it, and without this it would end the process if it rejects.
+ */
+export function atOnce<Value>(returned: Value): Value {
+  if (isPromise(returned)) Promise.resolve(returned).catch(() => {})
+  return returned
+}

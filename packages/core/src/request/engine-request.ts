@@ -28,9 +28,11 @@ export interface EngineRequest {
   rawBody?(): RequestBody | Promise<RequestBody>
   /**
    * How much of the request has come by now: `part` if the connection was lost before its end,
-   * `unknown` if the client has gone and nobody can tell. A refusal of a part is not kept.
-   * `unknown` is treated as `part` in transaction mode, and as `whole` in lease mode. @default
-   * `whole`
+   * `unknown` if the client has gone and nobody can tell. Needed where the app chooses what counts
+   * of the body. The engine asks before `fingerprintInput` and before the claim: only a `whole` is
+   * claimed, anything else throws `ECONNABORTED`. And it asks when the handler has refused the
+   * request: a refusal of a part is not kept. `unknown` is then treated as `part` in transaction
+   * mode, and as `whole` in lease mode. @default `whole`
    */
   readonly arrived?: (() => 'whole' | 'part' | 'unknown') | undefined
   /** Aborted when the client disconnects. Ends waiting, never a handler. */

@@ -22,7 +22,16 @@ export function routeOf({
 }): string {
   if (facts.route !== undefined) return facts.route
   if (request === undefined) return facts.namespace
-  return `${request.method} ${request.route?.() ?? withoutIds(request.target)}`
+  return `${request.method} ${patternOf(request)}`
+}
+
+/** A message must never cost a request its attempt, so a `route` that throws counts as unknown. */
+function patternOf(request: EngineRequest): string {
+  try {
+    return request.route?.() ?? withoutIds(request.target)
+  } catch {
+    return withoutIds(request.target)
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { OncekeyError } from '../errors/errors.ts'
-import { isPromise } from '../options/check-option.ts'
+import { heard, isPromise } from '../options/check-option.ts'
 
 /**
  * Who a key belongs to, chosen by the server: a function of the request (tenant, user, API key), or
@@ -23,11 +23,8 @@ export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Pro
   if (scope === 'dangerously-shared') return ''
   const returned = scope(request)
   if (!isPromise(returned)) return checkScope(returned)
-  const checked = returned.then(checkScope)
-  // The promise may reject while nobody awaits it, because the request is refused before its scope
-  // is needed.
-  checked.catch(() => {})
-  return checked
+  // It may be awaited by nobody, because the request is refused before its scope is needed.
+  return heard(returned.then(checkScope))
 }
 
 /**

@@ -56,12 +56,27 @@ export function isReplayed(
   method?: string,
 ): boolean {
   if (name === 'content-length') return method === 'HEAD' && asked(override, name) !== false
+  if (override === undefined) return isReplayedByRule(name)
   if (isFraming(name) || isNote(name)) return false
-  return (
-    asked(override, name) ??
-    (!NEVER_REPLAYED.has(name) && !NEVER_REPLAYED_PREFIXES.some((p) => name.startsWith(p)))
-  )
+  return asked(override, name) ?? isReplayedByRule(name)
 }
+
+function isReplayedByRule(name: string): boolean {
+  let verdict = VERDICTS.get(name)
+  if (verdict === undefined) {
+    verdict =
+      !isFraming(name) &&
+      !isNote(name) &&
+      !NEVER_REPLAYED.has(name) &&
+      !NEVER_REPLAYED_PREFIXES.some((prefix) => name.startsWith(prefix))
+    if (VERDICTS.size < MOST_VERDICTS) VERDICTS.set(name, verdict)
+  }
+  return verdict
+}
+
+/** What the rules say of names that came before: an app sets the same few headers every time. */
+const VERDICTS = new Map<string, boolean>()
+const MOST_VERDICTS = 200
 
 /** A promise is refused, because it would count as true and so replay a session's cookie. */
 function asked(override: ReplayHeader | undefined, name: string): boolean | undefined {

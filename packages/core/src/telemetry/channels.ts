@@ -97,6 +97,7 @@ export interface RelayErrorMessage {
     | 'alert'
     | 'redrive'
     | 'pause'
+    | 'round'
   readonly error: unknown
 }
 

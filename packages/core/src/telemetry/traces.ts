@@ -9,7 +9,7 @@ import { type Trace, type TracedContext, traceOf } from './trace.ts'
  */
 export interface RequestTrace
   extends TracedContext,
-    Partial<Writable<Omit<RequestFacts, 'namespace'>>> {
+    Unset<Writable<Omit<RequestFacts, 'namespace'>>> {
   readonly namespace: string
   /**
    * The client's W3C Trace Context, if it sent one. A subscriber of `start` may replace it with the
@@ -19,21 +19,21 @@ export interface RequestTrace
   /** The `traceparent` of the request whose response was replayed, if that request had one. */
   origin?: string | undefined
   /** The store's decision; `undefined` if the store was not asked. */
-  decision?: Decision['kind']
+  decision?: Decision['kind'] | undefined
   /** The problem that was sent in place of the handler's response. */
-  code?: ProblemCode
+  code?: ProblemCode | undefined
   /** The status of the response that was sent. */
-  status?: number
+  status?: number | undefined
   /** The number of the attempt, from 1. */
-  attempt?: number
-  disposition?: EndMessage['disposition']
-  outcome?: EndMessage['outcome']
+  attempt?: number | undefined
+  disposition?: EndMessage['disposition'] | undefined
+  outcome?: EndMessage['outcome'] | undefined
   /** The number of events that the handler emitted. */
-  events?: number
+  events?: number | undefined
   /** The durations of the claim, the handler and the completion. Milliseconds. */
-  claimMs?: number
-  handlerMs?: number
-  completionMs?: number
+  claimMs?: number | undefined
+  handlerMs?: number | undefined
+  completionMs?: number | undefined
 }
 
 /** `oncekey:deliver`: one attempt to deliver an event, or a batch, to a consumer. */
@@ -71,3 +71,4 @@ export const deliverTrace: Trace<DeliverTrace> = traceOf('oncekey:deliver')
 export const publishTrace: Trace<PublishTrace> = traceOf('oncekey:publish')
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
+type Unset<T> = { [Name in keyof T]?: T[Name] | undefined }

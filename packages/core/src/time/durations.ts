@@ -9,6 +9,9 @@ export const LONGEST_TIMER_MS: number = 2 ** 31 - 1
  */
 export const LONGEST_KEPT_MS: number = 100 * 365 * 86_400_000
 
+/** The least time that a stop gives the last writes. Milliseconds. */
+export const CLOSING_MS = 500
+
 /** A call scheduled with `callLater`. */
 export interface Later {
   /** Keeps the process alive, which is the default. */

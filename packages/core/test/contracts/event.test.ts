@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type EmittedEvent, outboxEvent } from '../../src/contracts/event.ts'
+import { type EmittedEvent, outboxEvent } from '../../src/contracts/events/event.ts'
 
 const defaults = { source: '/http', traceparent: undefined }
 const made = (event: unknown, differently: Partial<typeof defaults> | object = {}) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Claim } from '../../src/contracts/store.ts'
+import type { Claim, Store } from '../../src/contracts/store.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { memoryStore } from '../../src/memory/memory-store.ts'
 import { post, response } from '../support/post.ts'
@@ -35,11 +35,31 @@ describe('a first request', () => {
         fingerprints: [expect.stringMatching(/^json1:/)],
         token: expect.stringMatching(/^[\da-f-]{36}$/),
         leaseMs: 900,
+        handlerTimeoutMs: 30_000,
         waitMs: 7,
         whenUnknown: 'hold',
         signal,
       },
     ])
+  })
+
+  test('without a key tells the store how long its handler may take', async () => {
+    const asked: unknown[] = []
+    const store: Store = {
+      ...storeThat({ mode: 'lease' }),
+      async open(options) {
+        asked.push(options)
+        return storeThat().attempt
+      },
+    }
+    const engine = createEngine({
+      store,
+      required: false,
+      leaseMs: 900,
+      handlerTimeoutMs: 120_000,
+    })
+    await (await runOf(engine, { ...post('k'), header: () => [] })).abandon()
+    expect(asked).toEqual([{ leaseMs: 900, handlerTimeoutMs: 120_000 }])
   })
 
   test('covers the methods of its options and no other', () => {
@@ -92,6 +112,15 @@ describe('a retry', () => {
           ['X-Idempotency-Replayed', 'true'],
         ],
       },
+    })
+  })
+
+  test('has no mark where the options name none', async () => {
+    const engine = createEngine({ store: memoryStore(), replayedHeader: [] })
+    await (await runOf(engine)).complete(response(204, '', []))
+    expect(await engine.begin(post('k-1'))).toMatchObject({
+      kind: 'replay',
+      response: { headers: [] },
     })
   })
 

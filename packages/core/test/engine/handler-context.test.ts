@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { OutboxEvent } from '../../src/contracts/event.ts'
+import type { OutboxEvent } from '../../src/contracts/events/event.ts'
 import type { Attempt } from '../../src/contracts/store.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { abort, contextOf, type Handling } from '../../src/engine/handler-context.ts'

@@ -217,7 +217,7 @@ describe('a whenUnknown function', () => {
     expect(await engine.drain({ deadlineMs: 0 })).toBe(0)
   })
 
-  const unknown: Decision = { kind: 'unknown', since: new Date(0) }
+  const unknown: Decision = { kind: 'unknown', attempt: '1', since: new Date(0) }
 
   test('is ignored if another attempt has finished meanwhile', async () => {
     const response = { status: 200, headers: [], body: new Uint8Array(), seal: null }
@@ -230,7 +230,10 @@ describe('a whenUnknown function', () => {
       kind: 'replay',
       response: { status: 200 },
     })
-    expect(store.claims.map(({ whenUnknown }) => whenUnknown)).toEqual(['hold', 'retake'])
+    expect(store.claims).toMatchObject([
+      { whenUnknown: 'hold', retakes: undefined },
+      { whenUnknown: 'retake', retakes: '1' },
+    ])
   })
 
   test('returns a response that cannot be stored: 503, never a success', async () => {

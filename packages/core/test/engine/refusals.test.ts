@@ -150,7 +150,7 @@ describe('a store’s decision', () => {
     ],
     [
       'unknown',
-      { kind: 'unknown', since: new Date(0) },
+      { kind: 'unknown', attempt: '1', since: new Date(0) },
       'outcome-unknown',
       409,
       'The first request with this key was last seen on 1970-01-01T00:00:00.000Z. An operator has to find out what it did.',
@@ -169,7 +169,7 @@ describe('a store’s decision', () => {
 
   test('unknown includes the time, for the operator who has to investigate', async () => {
     const since = new Date(86_400_000)
-    const begin = [() => ({ kind: 'unknown', since }) as const]
+    const begin = [() => ({ kind: 'unknown', attempt: '1', since }) as const]
     expect(await problemOf(createEngine({ store: storeThat({ begin }) }))).toMatchObject({ since })
   })
 

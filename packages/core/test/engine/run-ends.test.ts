@@ -1,10 +1,12 @@
-import { describe, expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Attempt, Decision, Store } from '../../src/contracts/store.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import type { HandlerRun } from '../../src/engine/handler-run.ts'
 import type { RunOutcome } from '../../src/engine/outcome.ts'
 import { OncekeyError } from '../../src/errors/errors.ts'
 import { memoryStore } from '../../src/memory/memory-store.ts'
+import type { RequestTrace } from '../../src/telemetry/traces.ts'
 import { type Deferred, deferred } from '../../src/time/deferred.ts'
 import { post, response } from '../support/post.ts'
 import { published } from '../support/published.ts'
@@ -80,7 +82,6 @@ describe('an attempt that was superseded', () => {
     ['the response of the one that won', replay, 'replay'],
     ['422', { kind: 'mismatch' }, 'key-reused'],
     ['409', { kind: 'in-progress', retryAfterMs: 1 }, 'in-progress'],
-    ['409 for an outcome not known', { kind: 'unknown', since: new Date() }, 'outcome-unknown'],
     ['410', { kind: 'result-gone' }, 'result-gone'],
   ])('gets what is now true of the key: %s', async (_, decision, code) => {
     const { outcome, store } = await superseded(() => decision)
@@ -88,6 +89,30 @@ describe('an attempt that was superseded', () => {
     expect(store.claims).toHaveLength(2)
     expect(store.claims[1]).toMatchObject({ whenUnknown: 'hold', key: 'k-1' })
     expect(store.claims[1]?.token).not.toBe(store.claims[0]?.token)
+  })
+
+  // A bug: the client was told `never`, although a retry would have run, or asked the function.
+  test.each([
+    ['retake', 'commit-failed', 'same-key'],
+    [() => 'hold' as const, 'commit-failed', 'same-key'],
+    ['hold', 'outcome-unknown', 'never'],
+  ] as const)('and whose key nobody has is answered by the policy: %s', async (...policy) => {
+    const [whenUnknown, code, retry] = policy
+    const first = attemptThat([], { complete: async () => 'superseded' })
+    const store = storeThat({
+      mode: 'lease',
+      begin: [
+        () => ({ kind: 'run', attempt: first }),
+        () => ({ kind: 'unknown', attempt: '2', since: new Date() }),
+      ],
+    })
+    const run = await runOver(store, { whenUnknown })
+    await published('oncekey:error', async () => {
+      const outcome = await run.complete(response())
+      if (outcome.kind !== 'problem') throw new Error(outcome.kind)
+      expect(outcome.code).toBe(code)
+      expect(JSON.parse(new TextDecoder().decode(outcome.response.body))).toMatchObject({ retry })
+    })
   })
 
   // A bug: the key was released. After a failover that had lost the claim, a retry then ran a
@@ -101,6 +126,22 @@ describe('an attempt that was superseded', () => {
         'The request lost its key before it ended, so its response was not kept. Send it again with the same key.',
     })
     expect(calls).toEqual(['abandon'])
+  })
+
+  // A bug: the run that was won and ended at once took the request of the outer run with it, and
+  // ended its trace.
+  test('is told of by its route, and its trace ends once', async () => {
+    const ended: RequestTrace[] = []
+    const listen = (message: unknown) => void ended.push(message as RequestTrace)
+    subscribe('tracing:oncekey:request:asyncEnd', listen)
+    onTestFinished(() => void unsubscribe('tracing:oncekey:request:asyncEnd', listen))
+    const errors = await published('oncekey:error', async () => {
+      await superseded(() => ({ kind: 'run', attempt: attemptThat() }))
+    })
+    expect(errors).toMatchObject([{ route: 'POST /orders', error: { code: 'commit-failed' } }])
+    expect(ended).toMatchObject([
+      { route: 'POST /orders', disposition: 'commit', outcome: 'superseded', status: 503 },
+    ])
   })
 
   test('on a real store does not run again where unknown outcomes are held', async () => {

@@ -29,6 +29,25 @@ describe('a handler that exceeds handlerTimeoutMs', () => {
     expect(calls).toEqual(['abandon'])
   })
 
+  // A bug: clients of a route on Redis were told that the request was undone, which none is there.
+  test('is not told to be undone in lease mode, where what it did outside is not', async () => {
+    const { run } = await runUnder({}, { ...options, mode: 'lease' })
+    expect(await run.interrupted).toMatchObject({
+      detail: 'It was given up after 0.015 s. Send the same request again.',
+    })
+  })
+
+  // A bug: the error was an unhandled rejection, which ends the process.
+  test('tells each who listens for it, even if one of them throws', async () => {
+    const { run } = await runUnder({}, options)
+    run.onInterrupted(() => {
+      throw new Error('mine')
+    })
+    const told = deferred<unknown>()
+    run.onInterrupted(told.resolve)
+    expect(await told.promise).toMatchObject({ code: 'handler-timeout' })
+  })
+
   test('has its late response ignored', async () => {
     const { run, calls } = await runUnder({}, options)
     const answer = await run.interrupted

@@ -55,6 +55,7 @@ describe('leases in the memory store', () => {
     advance(5000)
     expect(await store.begin(retry(first))).toEqual({
       kind: 'unknown',
+      attempt: first.token,
       since: new Date(startedAt + 1000),
     })
   })

@@ -42,6 +42,25 @@ describe('a channel', () => {
   })
 })
 
+// A bug: between the claim and the run, the error lost the attempt; after the commit, it was an
+// unhandled rejection.
+test('a route that throws costs its requests only their pattern', async () => {
+  const request = post('k-1', {
+    target: '/orders/7',
+    route() {
+      throw new Error('no router')
+    },
+  })
+  const ends = await published('oncekey:end', () =>
+    published('oncekey:decision', async () => {
+      const begun = await createEngine({ store: storeThat() }).begin(request)
+      if (begun.kind !== 'run') throw new Error(begun.kind)
+      expect(await begun.run.complete(response())).toEqual({ kind: 'send' })
+    }),
+  )
+  expect(ends).toMatchObject([{ route: 'POST /orders/:id', outcome: 'stored' }])
+})
+
 describe('a failure', () => {
   test('causes one warning per kind without a subscriber', async () => {
     // What net.connect throws for "localhost": a code without a message.

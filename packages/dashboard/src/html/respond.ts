@@ -48,6 +48,7 @@ const GUARDED = {
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
+  // Nothing for other sites. With `no-referrer` a browser would send `Origin: null` with a form.
+  'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
 } as const

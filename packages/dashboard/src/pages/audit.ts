@@ -1,8 +1,9 @@
 import type { Operation, OperationFilter, OperationPage, Operations } from '@oncekey/core'
 import { type Content, type Html, html } from '../html/html.ts'
 import { field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
+import { timeOf } from '../routing/given-time.ts'
 import { limitOf, PAGING } from '../routing/paging.ts'
-import { BadInput, type PageRoute, page } from '../routing/route.ts'
+import { type PageRoute, page } from '../routing/route.ts'
 import { auditSchema } from './audit-schema.ts'
 
 /** The page of the audit trail: who did what, and why, the newest entry first. */
@@ -17,8 +18,8 @@ export const auditPage: PageRoute = page<OperationPage>({
       actor: { about: 'Only what this one did.' },
       act: { about: 'Only this act: `keys.release`.' },
       target: { about: 'Only what was done to this target, as an entry has it.' },
-      since: { about: 'From this time on, ISO 8601.' },
-      until: { about: 'Up to this time, ISO 8601.' },
+      since: { about: 'From this time on, ISO 8601 with its zone.' },
+      until: { about: 'Up to this time, ISO 8601 with its zone.' },
       ...PAGING,
     },
     answers: auditSchema,
@@ -64,14 +65,14 @@ function withoutData(operation: Operation): Operation {
 }
 
 function filterOf(query: URLSearchParams): OperationFilter {
-  const times = (['since', 'until'] as const).flatMap((name) => {
-    const text = query.get(name)
-    if (!text) return []
-    const time = new Date(text)
-    if (!Number.isNaN(time.getTime())) return [[name, time] as const]
-    throw new BadInput(`\`${name}\` must be a time such as 2026-11-29T04:30:00Z, not "${text}".`)
-  })
-  return { ...filledIn(query, 'actor', 'act', 'target'), ...Object.fromEntries(times) }
+  const [since, until] = (['since', 'until'] as const).map((name) =>
+    timeOf(name, (each) => query.get(each)),
+  )
+  return {
+    ...filledIn(query, 'actor', 'act', 'target'),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  }
 }
 
 /**

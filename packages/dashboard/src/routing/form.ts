@@ -45,10 +45,34 @@ async function fieldsOf(request: Request): Promise<ReadonlyMap<string, string>> 
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new BadInput('Send a JSON object whose values are texts.')
   }
-  return new Map(Object.entries(parsed).map(([name, value]) => [name, String(value)]))
+  const values = Object.entries(parsed).map(([name, value]) => [name, textOfValue(name, value)])
+  // Checked first: of a name that is given twice, JSON.parse keeps only the last value.
+  fieldsOnce(namesIn(text).map((name) => [name, '']))
+  return new Map(values as [string, string][])
 }
 
-function fieldsOnce(pairs: URLSearchParams): ReadonlyMap<string, string> {
+/**
+ * A number or a boolean is taken for the text that it stands for. Others would become a text that
+ * nobody meant: the id 9007199254740993 that of another letter, an object "[object Object]".
+ */
+function textOfValue(name: string, value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return String(value)
+  throw new BadInput(`\`${name}\` must be a text: write it in quotes. Nothing was done.`)
+}
+
+/**
+ * The names in a JSON object whose values are no objects, as often as they are given. Others may
+ * see the first of two, such as a proxy that decides by it what to let through.
+ */
+function namesIn(json: string): string[] {
+  const texts = json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?/g)
+  return [...texts].flatMap(([, text, colon]) =>
+    colon === undefined ? [] : [JSON.parse(`${text}`)],
+  )
+}
+
+function fieldsOnce(pairs: Iterable<readonly [string, string]>): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (const [name, value] of pairs) {
     if (fields.has(name)) throw new BadInput(`\`${name}\` is given twice. Nothing was done.`)

@@ -7,6 +7,7 @@ import {
   type Seal,
   sealedKeys,
 } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import type { ConsumersSource } from '../sources/consumers.ts'
 import type { EventsSource } from '../sources/events.ts'
 import type { SagasSource } from '../sources/sagas.ts'
@@ -26,7 +27,7 @@ export interface DashboardOptions {
    * masked), and responses that `keys.answer` stores are sealed. @default sealed bodies stay sealed
    */
   readonly seal?: Seal
-  /** The sources of dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
+  /** The sources of dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagas.deadLetters`. */
   readonly deadLetters?: readonly DeadLetterSource[]
   /** Shows how far these consumers are behind. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
@@ -130,9 +131,23 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
     events,
     webhooks,
     sagas,
-    mask: options.mask ?? ((payload) => payload),
+    mask: checkedMask(options.mask),
     isMasked: options.mask !== undefined,
     title,
     basePath,
+  }
+}
+
+function checkedMask(mask: DashboardOptions['mask']): NonNullable<DashboardOptions['mask']> {
+  if (mask === undefined) return (payload) => payload
+  if (typeof mask !== 'function') {
+    throw new OptionsError('dashboard: mask must be a function that returns the text to show.')
+  }
+  return (payload, what) => {
+    const shown: unknown = atOnce(mask(payload, what))
+    if (typeof shown === 'string') return shown
+    throw new OptionsError(
+      `dashboard: mask returned ${typeof shown} for a payload of kind "${what}": return the text to show, at once.`,
+    )
   }
 }

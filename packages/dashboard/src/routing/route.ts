@@ -16,8 +16,8 @@ export interface Described {
   readonly required?: boolean
   readonly choices?: readonly string[]
   /**
-   * Whether it says what is meant. An act refuses it if it is given and empty, because without it
-   * the act would take more, or something else.
+   * Whether it says what is meant, or how much. An act refuses it if it is given and empty, because
+   * without it the act would take more, or something else.
    */
   readonly narrows?: boolean
 }

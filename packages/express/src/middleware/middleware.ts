@@ -29,8 +29,8 @@ export interface IdempotencyMiddleware<Tx, Req extends ExpressRequest> {
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(req: ExpressRequest): HandlerContext<Tx>
   /**
-   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
-   * not finish by the deadline.
+   * On shutdown: refuses new requests of this middleware with 503 and lets running ones finish.
+   * Returns how many did not finish by the deadline. Each middleware is drained on its own.
    */
   drain: Engine<Tx>['drain']
 }
@@ -38,7 +38,8 @@ export interface IdempotencyMiddleware<Tx, Req extends ExpressRequest> {
 /**
  * Makes the routes behind it run once per `Idempotency-Key`, for Express 4.18+ and 5.
  *
- * Mount it after authentication and the body parser, before anything that changes the body.
+ * Mount it after authentication, the body parser and validators. If one of these changes the body,
+ * parse with `keepRawBody`, so that what the client sent is compared.
  *
  * @example
  * ```ts

@@ -53,6 +53,7 @@ export function serveWith(express: typeof express5): ServeSite {
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       drain: once.drain,
+      closeIdle: () => server.closeIdleConnections(),
       async close() {
         server.closeAllConnections()
         await new Promise((resolve) => server.close(resolve))

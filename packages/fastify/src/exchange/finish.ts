@@ -1,9 +1,9 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { HandlerRun, HeaderChange, PlainResponse, RunOutcome } from '@oncekey/core'
-import { checkHead } from '@oncekey/node'
+import { checkHead, closeSource } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import { exactBody } from '../reply/answer.ts'
-import { closeSource, collect, type Source } from '../reply/collect.ts'
+import { collect, type Source } from '../reply/collect.ts'
 import { isSource, type Payload, unwrapped } from '../reply/payload.ts'
 import { reasonOf } from '../reply/reason-phrase.ts'
 import {
@@ -106,7 +106,8 @@ interface Captured {
 }
 
 function captureWhole(payload: string | Buffer | null, status: number): Captured {
-  if (payload === null || isBodiless(status)) return { body: NO_BYTES, payload }
+  // Fastify would write a body with 304, for which a server may be set to throw.
+  if (payload === null || isBodiless(status)) return { body: NO_BYTES, payload: null }
   const bytes = Buffer.from(payload)
   // Sends a copy of a buffer, because the handler may reuse its own.
   return { body: bytes, payload: typeof payload === 'string' ? payload : bytes }
@@ -119,12 +120,16 @@ async function captureStream(
 ): Promise<Captured> {
   exchange.source = stream
   const { maxResponseBytes, interrupted } = exchange.run as HandlerRun
-  if (isBodiless(status)) return { body: NO_BYTES, payload: stream }
-  if (maxResponseBytes === 0) return { body: undefined, payload: stream }
+  if (isBodiless(status)) {
+    // Nobody reads it, and an error while it closes would end the process.
+    stream.on('error', () => {})
+    stopSource(exchange)
+    return { body: NO_BYTES, payload: null }
+  }
+  exchange.collection = collect(stream, maxResponseBytes)
   // A stream that waits forever does not end when it is destroyed, so the interruption ends the
   // wait.
   const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
-  exchange.collection = collect(stream, maxResponseBytes)
   const collected = await Promise.race([exchange.collection.collected, givenUp])
   exchange.collection = undefined
   if (collected.kind === 'too-large') return { body: undefined, payload: collected.stream }

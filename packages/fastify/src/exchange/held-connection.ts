@@ -7,7 +7,9 @@ import { exchangeOn } from './raw-response.ts'
  * Keeps the connection of a response that counts as sent although it is still being stored. Node
  * takes a connection for idle as soon as its response has ended, and destroys the idle ones when
  * the app closes: the client would get nothing of what is stored. So responses look unfinished
- * while the server does that, and once they have left it does so again, for their connections.
+ * while the server does that, and each of their connections is closed once it is idle. Only those:
+ * closing all idle ones a second time would cut off responses that have ended meanwhile and are
+ * still on their way, which Node takes for idle, too.
  *
  * A server and each connection are prepared once, so that a request costs nothing more.
  */
@@ -32,13 +34,26 @@ function know(socket: KnownSocket): void {
 
 function watched(server: Server): Set<Socket> {
   const connections = new Set<Socket>()
+  const closing = new WeakSet<ServerResponse>()
   const { closeIdleConnections } = server
-  const again = () => server.closeIdleConnections()
+
+  function closeOnceIdle(socket: Socket): void {
+    const raw = responseOn(socket)
+    if (raw === undefined) socket.destroySoon()
+    if (!countsAsSent(raw) || closing.has(raw)) return
+    closing.add(raw)
+    // Node has put the next pipelined response on the connection by then.
+    raw.once('finish', () => closeOnceIdle(socket))
+  }
+
   server.closeIdleConnections = () => {
-    const held = [...connections].map(responseOn).filter(countsAsSent)
-    for (const raw of held) {
+    const held: ServerResponse[] = []
+    for (const socket of connections) {
+      const raw = responseOn(socket)
+      if (!countsAsSent(raw)) continue
+      held.push(raw)
       internalsOf(raw).unmark(raw)
-      raw.off('finish', again).once('finish', again)
+      closeOnceIdle(socket)
     }
     try {
       closeIdleConnections.call(server)

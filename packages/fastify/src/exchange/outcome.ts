@@ -1,7 +1,7 @@
 import type { Answer, HandlerRun } from '@oncekey/core'
 import { isPromise } from '@oncekey/core/options'
+import { closeSource } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { closeSource } from '../reply/collect.ts'
 import { restoreHeaders } from '../reply/reply-headers.ts'
 import { restoreTrailers } from '../reply/reply-trailers.ts'
 import { type Exchange, endExchange } from './exchange.ts'

@@ -1,8 +1,8 @@
+import { closeSource } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { exchangeOf } from '../exchange/exchange.ts'
 import { finish } from '../exchange/finish.ts'
 import { exactBody } from '../reply/answer.ts'
-import { closeSource } from '../reply/collect.ts'
 import { isPayload, isSource } from '../reply/payload.ts'
 
 type Done = (error?: Error | null, payload?: unknown) => void

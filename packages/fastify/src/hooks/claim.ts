@@ -7,6 +7,7 @@ import { watchRaw } from '../exchange/raw-response.ts'
 import { bodyOf, MADE_OF_THE_BODY, putAnswer } from '../reply/answer.ts'
 import { headersOf } from '../reply/reply-headers.ts'
 import { trailersOf } from '../reply/reply-trailers.ts'
+import { stopListening } from '../request/kept-body.ts'
 import { readRequest } from './read-request.ts'
 
 /**
@@ -28,16 +29,30 @@ export const claim = function idempotency(
     refuseCutOff(request.raw)
     begun = exchange.coverage.engine.begin(readRequest(exchange, request, reply))
   } catch (error) {
+    leaveBody(exchange)
     // Its upload was cut off, or the app's own `scope` threw.
     done(error as Error)
     return
   }
-  begun.then((begun) => {
-    if (reply.sent) return begun.kind === 'run' ? giveBack(begun.run) : undefined
-    if (begun.kind !== 'run') return answer(exchange, begun.response, reply, done)
-    open(exchange, begun.run, request, reply)
-    done()
-  }, done)
+  begun.then(
+    (begun) => {
+      leaveBody(exchange)
+      if (reply.sent) return begun.kind === 'run' ? giveBack(begun.run) : undefined
+      if (begun.kind !== 'run') return answer(exchange, begun.response, reply, done)
+      open(exchange, begun.run, request, reply)
+      done()
+    },
+    (error: Error) => {
+      leaveBody(exchange)
+      done(error)
+    },
+  )
+}
+
+/** Nobody asks for it again, and the handler may read more of it than there is memory. */
+function leaveBody(exchange: Exchange): void {
+  if (exchange.body !== undefined) stopListening(exchange.body)
+  exchange.body = undefined
 }
 
 function answer(
@@ -75,7 +90,6 @@ function open(
 ): void {
   exchange.phase = 'open'
   exchange.run = run
-  exchange.body = undefined
   exchange.before = headersOf(reply)
   exchange.trailersBefore = trailersOf(reply)
   watchRaw(exchange, reply)

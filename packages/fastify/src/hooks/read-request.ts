@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/core'
-import { arrivedOf, isUnread } from '@oncekey/node'
+import { arrivedOf, goneSignal, isUnread } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptBody } from '../request/kept-body.ts'
-import { bodyOf } from '../request/request-body.ts'
+import { bodyOf, wholeBodyOf } from '../request/request-body.ts'
 
 /** Converts a Fastify request for the engine. */
 export function readRequest(
@@ -24,7 +24,7 @@ export function readRequest(
     // Without a `fingerprint` the body was compared, so it has come as a whole.
     arrived: fingerprint && (() => arrivedOf(raw)),
     // Only a waiting request needs the signal, which costs more than everything else here.
-    signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
+    signal: engine.options.waitMs > 0 ? goneSignal(reply.raw) : undefined,
     fingerprintInput() {
       const contentType = raw.headers['content-type']
       const parts = exchange.chosenBy?.(raw)
@@ -36,7 +36,7 @@ export function readRequest(
       const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
       return body instanceof Promise ? body.then(withBody) : withBody(body)
     },
-    rawBody: () => bodyOf(raw, reply.raw, exchange.body as KeptBody),
+    rawBody: () => wholeBodyOf(raw, reply.raw, exchange.body as KeptBody),
   }
 }
 
@@ -56,10 +56,4 @@ function headerLines({ headers, rawHeaders }: IncomingMessage, name: string): re
   // comma are checked.
   if (!value.includes(',')) return [value]
   return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
-}
-
-function goneSignal({ raw }: FastifyReply): AbortSignal {
-  const controller = new AbortController()
-  raw.once('close', () => controller.abort())
-  return controller.signal
 }

@@ -1,14 +1,19 @@
+import type { HandlerRun } from '@oncekey/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Coverage } from '../coverage/coverage.ts'
 import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
 import { capture, captureNotFound } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
+import { bodyLimitOf } from '../request/body-limit.ts'
 import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.ts'
 import { contextOf, mountedTwice } from './plugin.ts'
 import { runLast } from './run-last.ts'
 
-/** How much of a body is kept until the claim: `whole` if options need more than its hash. */
+/**
+ * How much of a body is kept until the claim: `whole`, up to the limit of its route, if options
+ * need more than its hash.
+ */
 export type BodyKeeping = 'none' | 'hash' | 'whole'
 
 /** The plugin, and the claim that the framework makes once it has admitted a request. */
@@ -32,27 +37,31 @@ export interface LateIdempotency {
 export interface LateClaim {
   /** Resolves once the response is no longer held back. */
   readonly over: Promise<void>
+  readonly run: HandlerRun
 }
 
 /**
  * For frameworks on Fastify that admit or reject a request inside the route's handler, as NestJS
  * does with its guards. Hooks keep the body as received and hold the response back, and the
  * framework claims once it has admitted the request. `keeping` is called for each request before
- * its body is read.
+ * its body is read. A route of which the framework knows that it claims nothing there is none of
+ * `mayCover`.
  */
 export function lateIdempotency(
   keeping: (request: FastifyRequest) => BodyKeeping,
+  mayCover: (route: RouteOptions) => boolean = () => true,
 ): LateIdempotency {
   const bodies = new WeakMap<FastifyRequest, KeptBody>()
 
   function keep(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done): void {
     const how = keeping(request)
-    if (how !== 'none') bodies.set(request, keepBody(body, { whole: how === 'whole' }))
+    const most = how === 'whole' ? () => bodyLimitOf(request) : undefined
+    if (how !== 'none') bodies.set(request, keepBody(body, most))
     done()
   }
 
   function cover(route: RouteOptions): void {
-    runLast(route, 'preParsing', keep)
+    if (mayCover(route)) runLast(route, 'preParsing', keep)
     runLast(route, 'onSend', capture)
   }
 
@@ -67,11 +76,15 @@ export function lateIdempotency(
   function claimNow(...[request, reply, coverage, parts]: Parameters<LateIdempotency['claim']>) {
     const exchange = beginExchange(request, coverage, parts && (() => parts))
     exchange.body = bodies.get(request)
+    bodies.delete(request)
     const over = new Promise<void>((resolve) => {
       exchange.onOver = resolve
     })
     return new Promise<LateClaim>((resolve, reject) => {
-      claim(request, reply, (error) => (error === undefined ? resolve({ over }) : reject(error)))
+      claim(request, reply, (error) => {
+        if (error === undefined) resolve({ over, run: exchange.run as HandlerRun })
+        else reject(error)
+      })
     })
   }
 

@@ -5,6 +5,7 @@ import { type ChosenBy, chosenBy } from '../coverage/route-constraints.ts'
 import { beginExchange, exchangeOf } from '../exchange/exchange.ts'
 import { capture } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
+import { bodyLimitOf } from '../request/body-limit.ts'
 import { type BodyStream, keepBody } from '../request/kept-body.ts'
 import { runLast } from './run-last.ts'
 
@@ -65,7 +66,7 @@ function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
     const came = (header: string) => request.raw.headers[header] !== undefined
     const asked = whole || headers.some(came)
     if (keeps && asked && methods.has(request.method)) {
-      exchange.body = keepBody(body, { whole })
+      exchange.body = whole ? keepBody(body, () => bodyLimitOf(request)) : keepBody(body)
     }
     done()
   }

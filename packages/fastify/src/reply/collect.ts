@@ -1,6 +1,10 @@
 import { finished, PassThrough, Writable } from 'node:stream'
+import { closeSource } from '@oncekey/node'
 
-/** The content of a stream, or, past `maxBytes`, a stream of all of it. */
+/**
+ * The content of a stream, or, past `maxBytes`, a stream of all of it. If its source breaks, that
+ * stream gives everything read until then before it breaks, too.
+ */
 export type Collected =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
   | { readonly kind: 'too-large'; readonly stream: PassThrough }
@@ -27,6 +31,7 @@ export function collect(source: Source, maxBytes: number): Collection {
   const chunks: Uint8Array[] = []
   let size = 0
   let target: Writable | undefined
+  let whole: PassThrough | undefined
   let resolve: (collected: Collected) => void
   let reject: (error: unknown) => void
   const collected = new Promise<Collected>((...functions) => {
@@ -46,11 +51,12 @@ export function collect(source: Source, maxBytes: number): Collection {
       chunks.push(bytes)
       size += bytes.length
       if (size > maxBytes) {
-        const stream = new PassThrough()
+        // Reads nothing ahead, so that a write is over when everything before it was read.
+        whole = new PassThrough({ readableHighWaterMark: 0 })
         // If the stream is not sent, nobody else handles the error of its stopped source.
-        stream.on('error', () => {})
-        divert(stream)
-        resolve({ kind: 'too-large', stream })
+        whole.on('error', () => {})
+        divert(whole)
+        resolve({ kind: 'too-large', stream: whole })
       }
       done()
     },
@@ -71,6 +77,7 @@ export function collect(source: Source, maxBytes: number): Collection {
 
   function fail(error: unknown): void {
     if (target === undefined) reject(error)
+    else if (target === whole) breakAfterRead(whole, error as Error)
     else if (!target.destroyed) target.destroy(error as Error)
   }
 
@@ -89,18 +96,14 @@ export function collect(source: Source, maxBytes: number): Collection {
   return { collected, divert }
 }
 
-/** Stops a stream that nobody reads any more, by whichever method it has. */
-export function closeSource(source: Source): void {
-  const { destroy, close, abort } = source as Source & Stoppable
-  if (typeof destroy === 'function') destroy.call(source)
-  else if (typeof close === 'function') close.call(source, () => {})
-  else if (typeof abort === 'function') abort.call(source)
-}
-
-interface Stoppable {
-  destroy?(): void
-  close?(done: () => void): void
-  abort?(): void
+/**
+ * Breaks a stream once everything it holds was read. By then the response may be on record; if the
+ * stream broke before its first byte was sent, Fastify's error handler would answer instead.
+ */
+function breakAfterRead(stream: PassThrough, error: Error): void {
+  // A source that fails after its end has left nothing out.
+  if (stream.writableEnded || stream.destroyed) return
+  stream.write('', () => stream.destroy(error))
 }
 
 function forward(target: Writable, bytes: Uint8Array, done: () => void): void {

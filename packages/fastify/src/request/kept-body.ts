@@ -13,16 +13,19 @@ export interface KeptBody {
 
 export type BodyStream = Readable
 
-/** Larger bodies are hashed as they pass. The size alone decides between the two forms. Bytes. */
+/**
+ * Larger bodies are hashed as they pass, unless more is asked for. The size alone decides between
+ * the two forms. Bytes.
+ */
 const MOST_KEPT_BYTES = 1024 * 1024
 
 /**
  * Observes a body that others read: a content type parser, a pipe, an iterator. The stream flows or
  * waits as if nobody observed it; `stream.on('data')` would start it before its reader is attached.
- * With `whole` all bytes are kept, because a signature cannot be checked against a hash.
+ * `most` is asked for a large body, of which up to that many bytes are kept, because a signature
+ * cannot be checked against a hash.
  */
-export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolean }): KeptBody {
-  const most = whole ? Number.POSITIVE_INFINITY : MOST_KEPT_BYTES
+export function keepBody(stream: BodyStream, most: () => number = () => MOST_KEPT_BYTES): KeptBody {
   const kept: KeptBody = {
     chunks: [],
     size: 0,
@@ -60,10 +63,10 @@ export function keptBytes({ chunks, size, hash }: KeptBody): Uint8Array {
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
 }
 
-function keep(kept: KeptBody, chunk: Uint8Array, most: number): void {
+function keep(kept: KeptBody, chunk: Uint8Array, most: () => number): void {
   kept.size += chunk.length
   kept.chunks.push(chunk)
-  if (kept.hash === undefined && kept.size <= most) return
+  if (kept.hash === undefined && (kept.size <= MOST_KEPT_BYTES || kept.size <= most())) return
   kept.hash ??= createHash('sha256')
   for (const bytes of kept.chunks) kept.hash.update(bytes)
   kept.chunks = []

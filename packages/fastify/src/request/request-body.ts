@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { IncomingMessage, type ServerResponse } from 'node:http'
-import type { RequestBody } from '@oncekey/core'
+import { OncekeyError, type RequestBody } from '@oncekey/core'
 import { internalsOf } from '@oncekey/node'
 import { isWhole, type KeptBody, keepListening, keptBytes, stopListening } from './kept-body.ts'
 
@@ -27,6 +27,22 @@ export function bodyOf(
         return UNSEEN
       })
   }
+}
+
+/**
+ * The body for options that need all of its bytes. Throws `request-too-large` if it was over the
+ * limit, so that only its hash was kept.
+ */
+export function wholeBodyOf(
+  ...[raw, res, kept]: Parameters<typeof bodyOf>
+): RequestBody | Promise<RequestBody> {
+  if (kept.hash !== undefined) {
+    throw new OncekeyError(
+      'request-too-large',
+      'Its body is over what is kept of one here: 1 MiB, or the `bodyLimit` of its route or parser.',
+    )
+  }
+  return bodyOf(raw, res, kept)
 }
 
 /** What the headers announce; for HTTP/1 this follows RFC 9112 section 6.3. */

@@ -24,8 +24,8 @@ export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(ctx: KoaContext): HandlerContext<Tx>
   /**
-   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
-   * not finish by the deadline.
+   * On shutdown: refuses new requests of this middleware with 503 and lets running ones finish.
+   * Returns how many did not finish by the deadline. Each middleware is drained on its own.
    */
   drain: Engine<Tx>['drain']
 }
@@ -56,6 +56,7 @@ export function idempotency<
   checkScopeOption(options?.scope)
   const maxRequestBytes = checkedMaxRequestBytes(options.maxRequestBytes)
   const engine = createEngine(options)
+  const { mode } = engine.options.store.capabilities
 
   async function idempotency(ctx: Ctx, next: () => Promise<unknown>): Promise<void> {
     if (!engine.covers(ctx.method)) {
@@ -73,7 +74,7 @@ export function idempotency<
       return
     }
     ctx.idempotency = covered.context
-    await run(ctx, next, covered)
+    await run(ctx, next, covered, mode)
   }
 
   function of(ctx: KoaContext): HandlerContext<Tx> {
@@ -93,6 +94,7 @@ async function run(
   ctx: KoaContext,
   next: () => Promise<unknown>,
   { context, held }: Covered<unknown>,
+  mode: 'transaction' | 'lease',
 ): Promise<void> {
   try {
     await next()
@@ -103,7 +105,9 @@ async function run(
   } finally {
     answerWhoeverIsThere(ctx, held)
   }
-  if (held.begun || !isUnanswered(ctx)) return
+  // A handler that answered nothing may have acted outside, or still run, because nobody waited for
+  // it. No undo reaches that, so in lease mode the status decides, as for every other response.
+  if (held.begun || mode === 'lease' || !isUnanswered(ctx)) return
   // If no middleware outside answers it with something else, this becomes a 404. The key is then
   // released, because a later deploy may have a route for the request.
   onNotFound(ctx, () => {

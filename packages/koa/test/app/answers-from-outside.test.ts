@@ -4,6 +4,7 @@ import { idempotency } from '@oncekey/koa'
 import Koa, { type Context, type Middleware } from 'koa'
 import Koa2 from 'koa2'
 import { describe, expect, test } from 'vitest'
+import { deferred } from '../../../core/src/time/deferred.ts'
 import { served } from '../support/served.ts'
 
 /** Middleware outside that answers for handlers, which only leave a result. */
@@ -117,6 +118,14 @@ for (const [version, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] a
       expect([kept(), runs()]).toEqual([[undefined, 0], 2])
     })
 
+    // A bug: the key was free although the handler may have acted outside, or still did.
+    test('is not run again in lease mode, where nothing undoes what it did', async () => {
+      const { post, runs } = await site((_, next) => next(), 'lease')
+      expect(await post('/')).toMatchObject({ status: 404, text: 'Not Found' })
+      expect(await post('/')).toMatchObject({ status: 404, text: 'Not Found', replayed: true })
+      expect(runs()).toBe(1)
+    })
+
     test('gets the problem of its timeout, if middleware outside waited for that', async () => {
       const { post } = await site(async (ctx, next) => {
         await next()
@@ -124,6 +133,31 @@ for (const [version, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] a
       })
       expect(await post('/')).toMatchObject({ status: 503 })
     })
+  })
+
+  // A bug: its key was given away while it ran.
+  test(`${version}: a handler that nobody waited for is not run again in lease mode`, async () => {
+    const once = idempotency({
+      store: memoryStore({ mode: 'lease' }),
+      scope: 'dangerously-shared',
+      whenUnknown: 'hold',
+    })
+    const [answered, charged] = [deferred<void>(), deferred<void>()]
+    let charges = 0
+    const app = new Application().use(once)
+    app.use((_, next) => void next()) // the `return` was forgotten
+    app.use(async (ctx) => {
+      await answered.promise
+      charges += 1
+      ctx.body = 'charged'
+      charged.resolve()
+    })
+    const { post } = await served(app)
+    expect(await post('/')).toMatchObject({ status: 404 })
+    answered.resolve()
+    await charged.promise
+    expect(await post('/')).toMatchObject({ status: 404, replayed: true })
+    expect(charges).toBe(1)
   })
 
   // A bug: `ctx.cookies` threw, and the app got an error for every replay and every problem.

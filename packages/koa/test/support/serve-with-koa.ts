@@ -49,8 +49,8 @@ export function serveWith(Application: typeof Koa, parser?: Middleware): ServeSi
       }
       send(ctx, await route.handler(call))
     })
-    const { url, close } = await listening(createServer(app.callback()))
-    return { url, drain: once.drain, close }
+    const up = await listening(createServer(app.callback()))
+    return { ...up, drain: once.drain }
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '@oncekey/node'
 import type { Coverage } from '../routes/coverage.ts'
 import { answersItself, type Handler } from '../routes/metadata.ts'
+import { releaseRejected } from './note-rejections.ts'
 
 interface Request extends NodeRequest {
   /** Kept by Nest where the application is created with `rawBody: true`. */
@@ -42,6 +43,7 @@ export async function claimOnExpress(
   const covered = await coverRequest(engine, req, res, covering, fail)
   if (covered === undefined) return new Promise(() => {})
   req.idempotency = covered.context
+  releaseRejected(req, covered.run)
   hideHangUp(req, covered.held.over)
   giveUpStopped(res, covered.held, () =>
     answersItself(context.getClass(), context.getHandler() as Handler),

@@ -3,27 +3,43 @@ import { OptionsError } from '@oncekey/core'
 import type { BodyKeeping, LateIdempotency } from '@oncekey/fastify/late'
 import { hideHangUp } from '@oncekey/node'
 import type { Coverages } from '../routes/coverage.ts'
+import { GUARDS, isRoute } from '../routes/metadata.ts'
+import { IdempotencyGuard } from './guard.ts'
+import { releaseRejected } from './note-rejections.ts'
 import type { Claim } from './runtime.ts'
 
 type FastifyRequest = Parameters<LateIdempotency['claim']>[0]
+type RouteOptions = { readonly handler: object }
 
 /**
  * Prepares claims on Fastify: puts hooks on every route that Nest is about to register. They keep
- * the body, as received, of each request that may be covered.
+ * the body, as received, of each request that may be covered, up to the limit of its route.
  */
 export async function claimOnFastify(adapter: HttpServer, coverages: Coverages): Promise<Claim> {
   const { lateIdempotency } = await load()
-  const late = lateIdempotency(keeping(coverages))
+  const late = lateIdempotency(keeping(coverages), mayCover)
   await adapter.getInstance().register(late.plugin)
   return async (context, coverage, parts) => {
     const http = context.switchToHttp()
     const request = http.getRequest<FastifyRequest>()
-    const { over } = await late.claim(request, http.getResponse(), coverage, parts)
+    const { over, run } = await late.claim(request, http.getResponse(), coverage, parts)
+    releaseRejected(request, run)
     hideHangUp(request.raw, over)
   }
 }
 
-/** The route is not known yet, so as much of the body is kept as any route needs. */
+/**
+ * Nest registers a handler with the metadata of the controller's method. Where it wraps that
+ * handler (Nest 12 does for a path with parameters), nothing is known of the route, and it may be
+ * covered.
+ */
+function mayCover({ handler }: RouteOptions): boolean {
+  return (
+    !isRoute(handler) || (Reflect.getMetadata(GUARDS, handler) ?? []).includes(IdempotencyGuard)
+  )
+}
+
+/** The controller's method is not known yet, so as much of the body is kept as any route needs. */
 function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping {
   const all = coverages.all().map(({ engine }) => engine.options)
   const methods = new Set(all.flatMap((options) => [...options.methods]))

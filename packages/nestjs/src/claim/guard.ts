@@ -6,7 +6,6 @@ import {
   Optional,
 } from '@nestjs/common'
 import { OncekeyError, OptionsError } from '@oncekey/core'
-import { versionsOf } from '../routes/metadata.ts'
 import { RUNTIME, type Runtime } from './runtime.ts'
 
 /**
@@ -37,9 +36,13 @@ export class IdempotencyGuard implements CanActivate {
     if (coverage === undefined || !coverage.engine.covers(method)) return true
     if (claim === undefined)
       throw new OptionsError('The application was not initialised: app.init().')
-    const versions = versionsOf(type, handler as (...given: unknown[]) => unknown)
-    await claim(context, coverage, versions.length > 0 ? [`version=${versions}`] : undefined)
+    await claim(context, coverage, this.#partsOf(context))
     return true
+  }
+
+  #partsOf(context: ExecutionContext): readonly string[] | undefined {
+    const version = this.#runtime.versionOf?.(context.switchToHttp().getRequest())
+    return version === undefined ? undefined : [`version=${version}`]
   }
 }
 

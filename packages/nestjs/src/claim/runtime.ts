@@ -1,11 +1,14 @@
 import type { ExecutionContext } from '@nestjs/common'
 import type { Coverage, Coverages } from '../routes/coverage.ts'
+import type { RequestedVersion } from '../routes/requested-version.ts'
 
 /** The parts of the application that the guard needs. */
 export interface Runtime {
   readonly coverages: Coverages
   /** How a key is claimed on the platform that Nest runs on; set when the application begins. */
   claim: Claim | undefined
+  /** Which version of a route a request asks for; set when the application begins. */
+  versionOf: RequestedVersion | undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 import { UseGuards, UseInterceptors } from '@nestjs/common'
 import { OptionsError } from '@oncekey/core'
 import { IdempotencyGuard } from '../claim/guard.ts'
-import { releaseRejected } from '../claim/release-rejected.ts'
+import { noteRejections } from '../claim/note-rejections.ts'
 import { type Class, type Handler, keepOptions, routesOf } from '../routes/metadata.ts'
 import type { RouteIdempotency } from '../routes/options.ts'
 
@@ -51,5 +51,5 @@ export function Idempotent(
  */
 function guard(target: object, name: string, handler: Handler): void {
   UseGuards(IdempotencyGuard)(target, name, { value: handler })
-  UseInterceptors(releaseRejected)(target, name, { value: handler })
+  UseInterceptors(noteRejections)(target, name, { value: handler })
 }

@@ -7,6 +7,7 @@ import { IdempotencyGuard } from '../claim/guard.ts'
 import { RUNTIME, type Runtime } from '../claim/runtime.ts'
 import { coverages } from '../routes/coverage.ts'
 import type { IdempotencyOptions } from '../routes/options.ts'
+import { requestedVersion } from '../routes/requested-version.ts'
 import { type Modules, prepareRoutes } from './prepare-routes.ts'
 
 /** Options that a factory makes from other providers. */
@@ -84,6 +85,7 @@ export class IdempotencyModule {
         `IdempotencyModule runs on @nestjs/platform-express and @nestjs/platform-fastify, not on ${platform}.`,
       )
     }
+    this.#runtime.versionOf = requestedVersion(httpAdapter, platform)
   }
 
   /**
@@ -118,7 +120,7 @@ function moduleOf(options: Provider): DynamicModule {
         useFactory(options: IdempotencyOptions, modules: Modules): Runtime {
           const made = coverages(options)
           prepareRoutes(modules, made)
-          return { coverages: made, claim: undefined }
+          return { coverages: made, claim: undefined, versionOf: undefined }
         },
       },
       IdempotencyGuard,

@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { RequestMethod } from '@nestjs/common'
 import { OptionsError } from '@oncekey/core'
 import { IdempotencyGuard } from '../claim/guard.ts'
+import { noteRejections } from '../claim/note-rejections.ts'
 import type { Coverage, Coverages } from '../routes/coverage.ts'
 import { documentRoute } from '../routes/document-route.ts'
 import {
@@ -9,6 +10,7 @@ import {
   decoratedOptions,
   GUARDS,
   type Handler,
+  INTERCEPTORS,
   isRoute,
   METHOD,
   methodsOf,
@@ -23,7 +25,8 @@ export interface Modules {
 
 /**
  * Called once, before Nest registers its routes. Makes the guard of every decorated route run last,
- * wherever its decorator is, validates the route's options, and documents the route.
+ * wherever its decorator is, and our interceptor innermost. Validates the route's options, and
+ * documents the route.
  */
 export function prepareRoutes(modules: Modules, coverages: Coverages): void {
   for (const { controllers } of modules.values()) {
@@ -38,7 +41,8 @@ function prepare(type: Class, coverages: Coverages): void {
     const own = decoratedOptions(handler)
     if (own !== undefined && !isRoute(handler)) throw notRoute(type, handler)
     if (!isRoute(handler)) continue
-    runLast(handler)
+    runLast(handler, GUARDS, IdempotencyGuard)
+    runLast(handler, INTERCEPTORS, noteRejections)
     const coverage = coverages.of(type, handler)
     if (coverage === undefined) continue
     const isCovered = coversRoute(coverage, handler)
@@ -47,11 +51,11 @@ function prepare(type: Class, coverages: Coverages): void {
   }
 }
 
-function runLast(handler: Handler): void {
-  const guards: unknown[] = Reflect.getMetadata(GUARDS, handler) ?? []
-  if (!guards.includes(IdempotencyGuard)) return
-  const others = guards.filter((guard) => guard !== IdempotencyGuard)
-  Reflect.defineMetadata(GUARDS, [...others, IdempotencyGuard], handler)
+function runLast(handler: Handler, name: string, ours: unknown): void {
+  const all: unknown[] = Reflect.getMetadata(name, handler) ?? []
+  if (!all.includes(ours)) return
+  const others = all.filter((other) => other !== ours)
+  Reflect.defineMetadata(name, [...others, ours], handler)
 }
 
 function coversRoute({ engine }: Coverage, handler: Handler): boolean {

@@ -5,9 +5,9 @@ import 'reflect-metadata'
  * Nest's own.
  */
 export const GUARDS = '__guards__'
+export const INTERCEPTORS = '__interceptors__'
 export const PATH = 'path'
 export const METHOD = 'method'
-export const VERSION = '__version__'
 export const ARGUMENTS = '__routeArguments__'
 export const PASSTHROUGH = '__responsePassthrough__'
 
@@ -47,14 +47,8 @@ export function methodsOf(type: Class): readonly (readonly [name: string, handle
   return [...found]
 }
 
-export function isRoute(handler: Handler): boolean {
+export function isRoute(handler: object): boolean {
   return Reflect.hasMetadata(PATH, handler)
-}
-
-/** The versions that a route serves: its own, or else the controller's. */
-export function versionsOf(type: Class, handler: Handler): readonly string[] {
-  const said: unknown = Reflect.getMetadata(VERSION, handler) ?? Reflect.getMetadata(VERSION, type)
-  return [said ?? []].flat().map(String)
 }
 
 /** Whether a handler responds by itself: it has `@Res()` or `@Next()`, without passthrough. */

@@ -1,17 +1,24 @@
-import { All, Controller, Get, Patch, Post, Put, Version, VersioningType } from '@nestjs/common'
+import { All, Controller, Get, Patch, Post, Put } from '@nestjs/common'
 import {
   GUARDS_METADATA,
+  INTERCEPTORS_METADATA,
   METHOD_METADATA,
   PATH_METADATA,
   RESPONSE_PASSTHROUGH_METADATA,
   ROUTE_ARGS_METADATA,
-  VERSION_METADATA,
 } from '@nestjs/common/constants.js'
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger'
 import { memoryStore } from '@oncekey/core'
 import { IdempotencyModule, Idempotent } from '@oncekey/nestjs'
 import { describe, expect, test } from 'vitest'
-import { ARGUMENTS, GUARDS, METHOD, PASSTHROUGH, PATH, VERSION } from '../../src/routes/metadata.ts'
+import {
+  ARGUMENTS,
+  GUARDS,
+  INTERCEPTORS,
+  METHOD,
+  PASSTHROUGH,
+  PATH,
+} from '../../src/routes/metadata.ts'
 import { options, platforms, upOn } from '../support/nest-app.ts'
 
 class Inherited {
@@ -51,23 +58,6 @@ class Orders extends Inherited {
 @Controller('bare')
 class Bare extends Inherited {}
 
-@Controller('versioned')
-class Versioned {
-  @Post()
-  @Version('1')
-  @Idempotent()
-  one() {
-    return { version: 1 }
-  }
-
-  @Post()
-  @Version('2')
-  @Idempotent()
-  two() {
-    return { version: 2 }
-  }
-}
-
 describe.each(platforms)('on %s', (platform) => {
   test('a controller covers its routes, inherited ones too; a route says what differs', async () => {
     const { post } = await upOn(platform, { controllers: [Orders, Bare] })
@@ -83,23 +73,6 @@ describe.each(platforms)('on %s', (platform) => {
     const patch = { method: 'PATCH', key: 'p' }
     expect(await twice('/orders/inherited', patch)).toEqual(['200', '200 replayed'])
     expect(await twice('/bare/inherited', patch)).toEqual(['200', '200'])
-  })
-
-  test('another version of a route is another request, wherever the version stands', async () => {
-    const { post } = await upOn(platform, { controllers: [Versioned] }, (app) =>
-      app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version' }),
-    )
-    const ask = (version: string) => post('/versioned', { headers: { 'x-version': version } })
-    expect(await ask('1')).toMatchObject({ status: 201, text: '{"version":1}' })
-    expect(await ask('1')).toMatchObject({ replayed: true })
-    expect(await ask('2')).toMatchObject({ status: 422, code: 'key-reused' })
-
-    const byUrl = await upOn(platform, { controllers: [Versioned] }, (app) => {
-      app.setGlobalPrefix('api')
-      app.enableVersioning({ type: VersioningType.URI })
-    })
-    expect(await byUrl.post('/api/v2/versioned')).toMatchObject({ text: '{"version":2}' })
-    expect(await byUrl.post('/api/v2/versioned')).toMatchObject({ replayed: true })
   })
 
   test('the OpenAPI document has the header and the answers that are not the handler', async () => {
@@ -151,11 +124,11 @@ test('a type that the compiler plugin of swagger found stays in the document', a
 })
 
 test('the names under which metadata is kept are those of Nest', () => {
-  expect([GUARDS, PATH, METHOD, VERSION, ARGUMENTS, PASSTHROUGH]).toEqual([
+  expect([GUARDS, INTERCEPTORS, PATH, METHOD, ARGUMENTS, PASSTHROUGH]).toEqual([
     GUARDS_METADATA,
+    INTERCEPTORS_METADATA,
     PATH_METADATA,
     METHOD_METADATA,
-    VERSION_METADATA,
     ROUTE_ARGS_METADATA,
     RESPONSE_PASSTHROUGH_METADATA,
   ])

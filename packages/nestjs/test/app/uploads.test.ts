@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import multipart from '@fastify/multipart'
 import {
   Controller,
@@ -117,3 +119,35 @@ test('on Fastify two uploads are told apart if their form is attached to the bod
   expect(again).toEqual({ status: 201, text: 'one', replayed: true })
   expect((await upload(app, '/documents', 'two')).status).toBe(422)
 })
+
+// A bug: with one route that is asked for a signature, every upload to the application was kept in
+// memory as a whole, before its guards ran.
+test('on Fastify nothing is kept of an upload to a route that is not covered', async () => {
+  let listeners = -1
+  @Controller()
+  class Videos {
+    @Post('hooks')
+    @Idempotent({ authenticate: () => {} })
+    hook() {}
+
+    @Post('videos')
+    async store(@Req() { raw }: { raw: Readable }) {
+      listeners = raw.listenerCount('data')
+      return (await buffer(raw)).length
+    }
+  }
+
+  const imports = [IdempotencyModule.forRoot(options())]
+  const { app } = await upOn('fastify', { imports, controllers: [Videos] }, (app) => {
+    const fastify = app.getHttpAdapter().getInstance()
+    fastify.addContentTypeParser('video/mp4', (_: unknown, body: unknown, done: Done) =>
+      done(null, body),
+    )
+  })
+  const headers = { 'content-type': 'video/mp4', 'idempotency-key': 'k' }
+  const url = `${await app.getUrl()}/videos`
+  const response = await fetch(url, { method: 'POST', headers, body: 'frames' })
+  expect([await response.text(), listeners]).toEqual(['6', 0])
+})
+
+type Done = (error: null, body: unknown) => void

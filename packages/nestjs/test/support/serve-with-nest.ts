@@ -50,6 +50,7 @@ export function serveWithNest(platform: Platform): ServeSite {
     return {
       url: await app.getUrl(),
       drain: (options) => app.get(IdempotencyModule).drain(options),
+      closeIdle: () => app.getHttpServer().closeIdleConnections(),
       close: () => app.close(),
     }
   }

@@ -19,6 +19,8 @@ function attached(this: CapturedResponse, source: Readable): void {
     this.on('unpipe', stopped)
   }
   capture.sources.add(source)
+  // An old-style pipe does not emit `unpipe` when its source ends.
+  source.once('end', () => capture.sources?.delete(source))
   // After the client has gone, Node destroys a source without emitting `unpipe`. A framework may
   // have destroyed it before it was piped.
   if (source.closed) stopped.call(this, source)

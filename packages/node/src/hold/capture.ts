@@ -32,8 +32,8 @@ export interface Capture {
   /** The handler's header changes, as of when the head was written. */
   headers: readonly HeaderChange[]
   /**
-   * Whether a header has non-ASCII bytes. A body string sent together with the head would re-encode
-   * them.
+   * Whether the reason or a header has non-ASCII bytes. A body string sent together with the head
+   * would re-encode them.
    */
   beyondAscii: boolean
   /**
@@ -46,6 +46,8 @@ export interface Capture {
   /** The body, if `end` was given all of it: the string itself, or a copy of the bytes. */
   whole: { readonly chunk: string | Uint8Array; readonly encoding: BufferEncoding } | undefined
   onEnd: Callback | undefined
+  /** Set if the response is destroyed while it is recorded, with less than all of it written. */
+  broken: { readonly error: Error | undefined } | undefined
   /** Streams piped into the response. */
   sources: Set<Readable> | undefined
   /** Lets the connection end again, and ends it if somebody asked for that while it was held. */

@@ -7,6 +7,7 @@ import { restoreHeaders } from '../response/response-headers.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
+import { closeSource } from './close-source.ts'
 import { deafen } from './deaf-response.ts'
 import { frameAnew } from './framing.ts'
 import { restoreLists } from './header-changes.ts'
@@ -36,21 +37,27 @@ function outcomeOf(capture: Capture): Promise<RunOutcome> {
 /** Sends the handler's response as it was written. */
 function pass(capture: Capture): void {
   if (capture.phase === 'over') return
-  const { res, native, chunks, whole } = capture
+  const { res, native, chunks, whole, broken } = capture
   handBack(capture)
   res.statusCode = capture.status
   if (!isHttp2(res)) res.statusMessage = capture.reason
   restoreLists(capture)
   if (capture.ended) frameAnew(capture)
   uncork(res)
-  if (whole !== undefined && !capture.beyondAscii) {
+  if (capture.ended && isWithoutBody(res, capture.status)) {
+    // A server may be set to throw for a body where there is none to be sent.
+    native.end.call(res, undefined, 'utf8', capture.onEnd)
+  } else if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
     // The handler's own pieces are written, so that Node frames them as it would have framed the
     // original.
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
-    if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
+    if (broken !== undefined) {
+      // Later, because Node sends what was written at the end of the tick.
+      setImmediate(cut, capture, broken.error)
+    } else if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
     // Over HTTP/2 a pipe may wait for the stream's `drain`, which the response passes on.
     else if (isHttp2(res)) streamOf(res).emit('drain')
     else res.emit('drain')
@@ -87,18 +94,24 @@ export function replace(capture: Capture, response: PlainResponse): void {
     return
   }
   deafen(res)
-  for (const source of capture.sources ?? []) source.destroy()
+  for (const source of capture.sources ?? []) closeSource(source)
   tellOver(capture)
 }
 
 /**
  * Lets the framework's error handler respond, with the headers as they were before the handler. If
  * it returns a promise that rejects, the connection ends: nobody else awaits that promise, and the
- * rejection would end the process.
+ * rejection would end the process. The connection also ends if a stream that the handler pipes
+ * cannot be stopped: it would go on writing into that response.
  */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
   const { native, internals, fail } = capture
+  const stopped = [...(capture.sources ?? [])].map(closeSource)
+  if (stopped.includes(false)) {
+    giveUp(capture, error)
+    return
+  }
   const res: ServerResponse = capture.res
   handBack(capture)
   res.write = native.write
@@ -107,7 +120,6 @@ function fail(capture: Capture, error: unknown): void {
   internals.dropTrailers(res)
   if (!isHttp2(res)) res.statusMessage = ''
   res.statusCode = 200
-  for (const source of capture.sources ?? []) source.destroy()
   const answered: unknown = fail?.(error)
   if (isPromise(answered)) {
     answered.then(undefined, (failed) => {
@@ -131,7 +143,12 @@ function uncork(res: ServerResponse): void {
  */
 export function abandon(capture: Capture, error?: Error): void {
   const { run } = capture
-  if (capture.phase === 'over' || capture.phase === 'finishing') return
+  if (capture.phase === 'over') return
+  if (capture.phase === 'finishing') {
+    // A stream on its way to the record: if it is recorded, what came of it is sent, and no more.
+    if (!capture.ended) capture.broken ??= { error }
+    return
+  }
   capture.phase = 'finishing'
   void run.abandon().then((outcome) => {
     try {
@@ -144,13 +161,16 @@ export function abandon(capture: Capture, error?: Error): void {
 }
 
 /** No response can be sent any more, so the connection is destroyed. */
-function giveUp(capture: Capture, error: unknown): void {
-  const { res, native } = capture
+export function giveUp(capture: Capture, error: unknown): void {
   if (capture.phase !== 'over') handBack(capture)
+  cut(capture, error)
+  tellOver(capture)
+}
+
+function cut({ res, native }: Capture, error: unknown): void {
   // A pipelined request has no socket yet. Node 24 would let the client wait once its turn comes.
   if (res.socket === null) res.once('socket', (turn: Socket) => turn.destroy())
   native.destroy?.call(res, error as Error)
-  tellOver(capture)
 }
 
 /** Restores the original methods; later writes are sent directly. */

@@ -11,6 +11,7 @@ export function freezeHeaders(capture: Capture): void {
   const { before } = capture
   const after = capture.res.getHeaders()
   checkHead(capture.res, after)
+  if (BEYOND_ASCII.test(capture.reason)) capture.beyondAscii = true
   const changes: HeaderChange[] = []
   let lists: HeaderList[] | undefined
   for (const name in after) {

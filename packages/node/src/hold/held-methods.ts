@@ -30,7 +30,7 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.write.apply(this, given as never)
   const { chunk, encoding, callback } = writeArguments(given)
-  if (capture.ended) return writeAfterEnd(this, given, callback)
+  if (capture.ended) return writeAfterEnd(callback)
 
   const bytes = bytesOf(this, chunk, encoding)
   writeImplicitHead(capture)
@@ -46,7 +46,7 @@ function end(this: CapturedResponse, ...given: unknown[]): ServerResponse {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.end.apply(this, given as never)
   const { chunk, encoding, callback } = writeArguments(given)
-  if (capture.ended) return endAfterEnd(this, given, callback)
+  if (capture.ended) return endAfterEnd(this, given, chunk, callback)
 
   const bytes = chunk ? bytesOf(this, chunk, encoding) : undefined
   writeImplicitHead(capture)
@@ -163,13 +163,13 @@ function writeHeadAgain(
   })
 }
 
-/** Produces Node's "write after end" error. */
-function writeAfterEnd(
-  res: ServerResponse,
-  given: readonly unknown[],
-  callback: Callback | undefined,
-): boolean {
-  if (!isHttp2(res)) return bare.write.apply(res, given as never)
+/**
+ * Drops what is written after the end. Node would emit an `error` as well, which ends a process
+ * that does not listen for it; but only until the response is closed, which without us is as good
+ * as at once. A held response closes when it is on record, so that a heartbeat that is stopped by
+ * `close` writes to it once more.
+ */
+function writeAfterEnd(callback: Callback | undefined): boolean {
   const error = Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
   if (callback !== undefined) process.nextTick(callback, error)
   return false
@@ -178,9 +178,11 @@ function writeAfterEnd(
 function endAfterEnd(
   res: ServerResponse,
   given: readonly unknown[],
+  chunk: unknown,
   callback: Callback | undefined,
 ): ServerResponse {
-  if (!isHttp2(res)) return bare.end.apply(res, given as never)
-  if (callback !== undefined) process.nextTick(callback)
+  if (chunk) writeAfterEnd(callback)
+  else if (!isHttp2(res)) return bare.end.apply(res, given as never)
+  else if (callback !== undefined) process.nextTick(callback)
   return res
 }

@@ -4,7 +4,7 @@ import { internalsOf } from '../internals/internals.ts'
 import { copiedHeaders } from '../response/response-headers.ts'
 import { followSources } from './attached-sources.ts'
 import { CAPTURE, type Capture, type CapturedResponse, type HeldRun } from './capture.ts'
-import { abandon, handBack, replace, tellOver } from './finish.ts'
+import { abandon, giveUp, handBack, replace, tellOver } from './finish.ts'
 import { followHangUp } from './hang-up.ts'
 import { holdConnection } from './held-connection.ts'
 import { heldMethods } from './held-methods.ts'
@@ -71,6 +71,7 @@ export function holdBack(
     size: 0,
     whole: undefined,
     onEnd: undefined,
+    broken: undefined,
     sources: undefined,
     releaseConnection: undefined,
     releaseSends: undefined,
@@ -130,7 +131,12 @@ const HELD = {
   },
 
   replace(this: Held, response: PlainResponse): void {
-    replace(this[CAPTURE], response)
+    const capture = this[CAPTURE]
+    try {
+      replace(capture, response)
+    } catch (error) {
+      giveUp(capture, error)
+    }
   },
 
   abandon(this: Held, error?: Error): void {

@@ -32,6 +32,7 @@ export interface Covered<Tx> {
   /** The context for the handler. */
   readonly context: HandlerContext<Tx>
   readonly held: HeldResponse
+  readonly run: HandlerRun<Tx>
 }
 
 /**
@@ -73,7 +74,7 @@ async function hold<Tx>(
   try {
     const held = holdBack(res, run, fail)
     run.onInterrupted(({ response }) => held.replace(response))
-    return { context: run.context, held }
+    return { context: run.context, held, run }
   } catch (error) {
     run.context.release()
     await run.abandon()

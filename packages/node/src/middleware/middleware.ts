@@ -35,8 +35,8 @@ export interface IdempotencyMiddleware<Tx, Req extends NodeRequest> {
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(req: IncomingMessage): HandlerContext<Tx>
   /**
-   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
-   * not finish by the deadline.
+   * On shutdown: refuses new requests of this middleware with 503 and lets running ones finish.
+   * Returns how many did not finish by the deadline. Each middleware is drained on its own.
    */
   drain: Engine<Tx>['drain']
 }

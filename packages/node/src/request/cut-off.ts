@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { requestAborted } from '@oncekey/core'
 
 /**
  * Throws if the client has reset the stream of an HTTP/2 request, or lost its connection. Node then
@@ -7,7 +8,7 @@ import type { IncomingMessage } from 'node:http'
  * it between the end of the body and the claim.
  */
 export function refuseCutOff(req: IncomingMessage): void {
-  if (arrivedOf(req) === 'unknown') throw brokenOff()
+  if (arrivedOf(req) === 'unknown') throw requestAborted()
 }
 
 /**
@@ -18,15 +19,4 @@ export function arrivedOf(req: IncomingMessage): 'whole' | 'part' | 'unknown' {
   if (req.httpVersionMajor >= 2) return req.aborted ? 'unknown' : 'whole'
   // Mocks lack `complete`.
   return req.destroyed && req.complete === false ? 'part' : 'whole'
-}
-
-/** The error that body parsers produce, so that the app's error handling recognises it. */
-export function brokenOff(): Error {
-  return Object.assign(new Error('request aborted'), {
-    code: 'ECONNABORTED',
-    type: 'request.aborted',
-    status: 400,
-    statusCode: 400,
-    expose: true,
-  })
 }

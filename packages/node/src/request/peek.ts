@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OncekeyError } from '@oncekey/core'
+import { OncekeyError, requestAborted } from '@oncekey/core'
 import { askForBody, hasEnded, internalsOf, isGone } from '../internals/internals.ts'
-import { brokenOff } from './cut-off.ts'
 import { putBack } from './put-back.ts'
 
 /**
@@ -102,7 +101,7 @@ function nextReadable<Answer>(
     }
     const onBroken = (): void => {
       over()
-      reject(brokenOff())
+      reject(requestAborted())
     }
     req.on('readable', onReadable)
     req.on('error', onBroken)

@@ -7,6 +7,7 @@ import {
   type Scope,
   withoutIds,
 } from '@oncekey/core'
+import { heard } from '@oncekey/core/options'
 import { isGone } from '../internals/internals.ts'
 import { type BodyReading, bodyOf, bytesOfBody, isUnread } from './body.ts'
 import { arrivedOf, refuseCutOff } from './cut-off.ts'
@@ -50,18 +51,23 @@ export function readRequest<Req extends NodeRequest>(
     // Without a `fingerprint` the body was compared, so it has come as a whole.
     arrived: options.fingerprint && (() => arrivedOf(req)),
     fingerprintInput: () => {
+      const contentType = req.headers['content-type']
       const of = (body: RequestBody): FingerprintInput => {
-        refuseCutOff(req)
-        const contentType = req.headers['content-type']
         return { method, target, contentType, parts: options.parts, body }
       }
       if (options.fingerprint !== undefined) {
-        const bytes = () => bytesOfBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
+        const maxBytes = options.body?.maxBytes ?? MAX_REQUEST_BYTES
+        const bytes = () => heard(bytesOfBody(req, res, maxBytes))
+        // Nothing may throw once the function was called: nobody would hold the promise it returns.
         const value = options.fingerprint(req, bytes)
         return of({ kind: 'chosen', value, isUnread: () => isUnread(req, res) })
       }
+      const ofWhole = (body: RequestBody): FingerprintInput => {
+        refuseCutOff(req)
+        return of(body)
+      }
       const body = bodyOf(req, res, options.body)
-      return body instanceof Promise ? body.then(of) : of(body)
+      return body instanceof Promise ? body.then(ofWhole) : ofWhole(body)
     },
     rawBody: () => bodyOf(req, res, options.body),
   }
@@ -83,7 +89,7 @@ function routeOf(req: NodeRequest): string | undefined {
  * Aborts when the client disconnects. The request's own `close` event would not tell, because it
  * comes once the request was read.
  */
-function goneSignal(res: ServerResponse): AbortSignal {
+export function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController()
   if (isGone(res)) gone.abort()
   res.once('close', () => gone.abort())

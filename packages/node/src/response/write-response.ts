@@ -31,10 +31,12 @@ function write(res: ServerResponse, response: PlainResponse): void {
   if (res.hasHeader('transfer-encoding')) unsetHeader(res, 'transfer-encoding')
   // The length is omitted with 204 and 304 (RFC 9110 section 8.6). Otherwise it is set explicitly,
   // because Node would use chunks. To HEAD, the replay has the first response's own length, if any.
-  if (!isWithoutBody(res, response.status)) res.setHeader('content-length', response.body.length)
-  // Written apart from `end`, because Node would treat it as text and corrupt a non-ASCII
-  // Content-Disposition.
-  if (response.body.length > 0) res.write(response.body)
+  if (!isWithoutBody(res, response.status)) {
+    res.setHeader('content-length', response.body.length)
+    // Written apart from `end`, because Node would treat it as text and corrupt a non-ASCII
+    // Content-Disposition. A server may be set to throw where there is no body.
+    if (response.body.length > 0) res.write(response.body)
+  }
   res.end()
 }
 

@@ -42,8 +42,8 @@ export const serveWithKoa: ServeSite = async (site) => {
     }
     send(ctx, await route.handler(call))
   })
-  const { url, close } = await listening(createServer(app.callback()))
-  return { url, drain: once.drain, close }
+  const up = await listening(createServer(app.callback()))
+  return { ...up, drain: once.drain }
 }
 
 /** Like koa-onerror: responds to errors of middleware, including later ones. */

@@ -2,6 +2,7 @@ import {
   deriveKey,
   type EmittedEvent,
   type EventLog,
+  emittedIds,
   type HeldSlot,
   type Intake,
   type Later,
@@ -36,6 +37,8 @@ export interface AttemptState<Tx> {
   delivered: readonly DeliveredEvent[] | undefined
   intake: Promise<Intake<Tx>> | undefined
   emitted: OutboxEvent[] | undefined
+  /** Makes the ids of emitted events. Those of a batch are new each time, as its events differ. */
+  idOf: ((event: EmittedEvent, data: string) => string) | undefined
   controller: AbortController | undefined
   timer: Later | undefined
   /**
@@ -115,9 +118,13 @@ export function emit<Tx>(state: AttemptState<Tx>, event: EmittedEvent): void {
         'committed with its transaction.',
     )
   }
-  const { traceparent } = firstOf(state).headers
+  const { id, headers } = firstOf(state)
+  const { traceparent } = headers
+  const { name, work } = state.consumer
+  if (work.kind !== 'batch') state.idOf ??= emittedIds(name, id)
   state.emitted ??= []
-  state.emitted.push(outboxEvent(event, { source: `/${state.consumer.name}`, traceparent }))
+  const { idOf } = state
+  state.emitted.push(outboxEvent(event, { source: `/${name}`, traceparent, idOf }))
 }
 
 export function childKey<Tx>(

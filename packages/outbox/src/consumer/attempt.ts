@@ -46,6 +46,7 @@ export function startAttempt<Tx>(
     delivered: undefined,
     intake: undefined,
     emitted: undefined,
+    idOf: undefined,
     controller: undefined,
     timer: undefined,
     over: undefined,

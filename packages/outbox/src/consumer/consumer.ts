@@ -18,11 +18,16 @@ export interface ConsumerContext<Tx = unknown, Data = unknown> {
   readonly signal: AbortSignal
   /**
    * Opens the transaction of the inbox. The consumer's writes, the row that marks the event as
-   * taken in, and the events that the consumer emits are committed together. Call it before doing
-   * anything else: if the event was taken in before, it rejects, and if the consumer lets that
-   * rejection through, the event counts as done.
+   * taken in, and the events that the consumer emits are committed together. If the event was
+   * taken in before, it rejects with `event-taken-in`, and if the consumer lets that rejection
+   * through, the event counts as done.
    *
-   * A consumer that never calls it writes no row per event, and may get an event twice.
+   * Call it before anything that must not be repeated. A call to another service that takes the
+   * key of `deriveKey` comes before it: the service recognises a repeated call, and no connection
+   * is held while it answers.
+   *
+   * A consumer that calls neither this nor `emit` leaves no row per event, and may get an event
+   * twice.
    */
   transaction(): Promise<Tx>
   /**

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { type DeliveryAttempt, type DeliveryVerdict, warnOnce } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import { attemptError } from './attempt-error.ts'
 import type { Consumer } from './consumer.ts'
 import { isPostponed } from './postponed-error.ts'
@@ -31,7 +32,7 @@ export function deliveryAttempt(
  */
 export function saysPermanent(predicate: (error: unknown) => boolean, error: unknown): boolean {
   try {
-    const permanent: unknown = predicate(error)
+    const permanent: unknown = atOnce(predicate(error))
     if (permanent === true) return true
     if (permanent !== false) warnOfOption('isPermanent', 'true or false, at once', permanent)
   } catch (thrown) {
@@ -43,7 +44,7 @@ export function saysPermanent(predicate: (error: unknown) => boolean, error: unk
 /** Calls `backoff`. If it throws or returns no valid wait, the wait is one second. Milliseconds. */
 export function delayAfter<Tx>({ backoff }: Consumer<Tx>, attempt: number): number {
   try {
-    const delayMs: unknown = backoff(attempt)
+    const delayMs: unknown = atOnce(backoff(attempt))
     if (typeof delayMs === 'number' && delayMs >= 0) return Math.min(delayMs, LONGEST_MS)
     warnOfOption('backoff', 'milliseconds from 0, at once', delayMs)
   } catch (thrown) {
@@ -54,8 +55,6 @@ export function delayAfter<Tx>({ backoff }: Consumer<Tx>, attempt: number): numb
 
 /** Warns once about an option function that threw or returned an invalid value. */
 function warnOfOption(option: string, must: string, got: unknown): void {
-  // Without this `catch`, a promise that rejects would end the process.
-  if (got instanceof Promise) got.catch(() => {})
   const shown =
     got instanceof Error
       ? `threw ${got.name}: ${got.message}`

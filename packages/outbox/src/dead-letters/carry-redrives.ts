@@ -1,8 +1,23 @@
-import { callLater, endsWithin, type Later, type Redrives } from '@oncekey/core'
+import { CLOSING_MS, callLater, endsWithin, type Later, type Redrives } from '@oncekey/core'
 
 export interface CarriedRedrives {
-  /** Stops after the portion that is under way. Waits for it for half a second at most. */
+  /**
+   * Stops after the portion that is under way. Waits for it for half a second at most, and nothing
+   * is told of it afterwards: the pool may have been ended by then.
+   */
   stop(): Promise<void>
+}
+
+/** Carries one portion of each redrive that is due. `failed` gets a failure of the store. */
+export async function carryOnce(
+  redrives: Redrives | undefined,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await redrives?.carry()
+  } catch (error) {
+    failed(error)
+  }
 }
 
 /**
@@ -16,6 +31,7 @@ export function carryRedrives(
   on: { failed(error: unknown): void; carried(): void },
 ): CarriedRedrives {
   let over = redrives === undefined
+  let isSilent = false
   let failures = 0
   let timer: Later | undefined
   let carrying: Promise<void> = Promise.resolve()
@@ -28,6 +44,7 @@ export function carryRedrives(
       over = true
       timer?.cancel()
       await endsWithin(carrying, CLOSING_MS)
+      isSilent = true
     },
   }
 
@@ -41,15 +58,14 @@ export function carryRedrives(
     try {
       const { redriven, nextInMs } = await of.carry()
       failures = 0
-      if (redriven > 0) on.carried()
+      if (redriven > 0 && !isSilent) on.carried()
       return Math.min(Math.max(0, nextInMs ?? LOOK_EVERY_MS), LOOK_EVERY_MS)
     } catch (error) {
       failures += 1
-      on.failed(error)
+      if (!isSilent) on.failed(error)
       return LOOK_EVERY_MS * 2 ** Math.min(failures, 4)
     }
   }
 }
 
 const LOOK_EVERY_MS = 1_000
-const CLOSING_MS = 500

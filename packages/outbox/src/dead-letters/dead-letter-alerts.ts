@@ -87,23 +87,34 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   /** The period from a `start` to the next `stop`; undefined while stopped. */
   let period: object | undefined
 
-  return { check, start, stop }
+  return { check: () => checked(() => true), start, stop }
 
-  async function check(): Promise<readonly Alert[]> {
+  /** Checks, and sends nothing more once it is no longer `isWanted`. */
+  async function checked(isWanted: () => boolean): Promise<readonly Alert[]> {
     const stats = await source.stats()
-    const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
+    const lags = await ofLag()
+    if (!isWanted()) return []
+    const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...lags]
     const news = alerts.filter(isNews)
-    for (const alert of news) {
+    for (const [at, alert] of news.entries()) {
+      if (!isWanted()) {
+        // What is left is news for the next check.
+        for (const rest of news.slice(at)) putOff(rest)
+        return news.slice(0, at)
+      }
       // An alert for which `onAlert` failed is sent again with the next check.
       const isTaken = await send(alert)
-      if (!isTaken) sentAt.delete(nameOf(alert))
-      // A kind of error is new only once, so it has to be remembered that its alert is still to be
-      // sent.
-      if (alert.kind !== 'new-error' || alert.about === undefined) continue
-      if (isTaken) pendingKinds.delete(alert.about)
-      else pendingKinds.add(alert.about)
+      if (!isTaken) putOff(alert)
+      else if (alert.kind === 'new-error') pendingKinds.delete(alert.about ?? '')
     }
     return news
+  }
+
+  function putOff(alert: Alert): void {
+    sentAt.delete(nameOf(alert))
+    // A kind of error is new only once, so it has to be remembered that its alert is still to be
+    // sent.
+    if (alert.kind === 'new-error' && alert.about !== undefined) pendingKinds.add(alert.about)
   }
 
   function start(): void {
@@ -118,9 +129,12 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   }
 
   async function again(own: object): Promise<void> {
-    await check().catch(failed)
     // A check may outlast a stop, and the next start has a loop of its own.
-    if (period !== own) return
+    const isMine = (): boolean => period === own
+    await checked(isMine).catch((error) => {
+      if (isMine()) failed(error)
+    })
+    if (!isMine()) return
     timer = callLater(() => void again(own), everyMs).unref()
   }
 

@@ -13,8 +13,13 @@ export interface RedriveOptions extends ActedBy {
    * @default none; each call starts a redrive
    */
   readonly requestId?: string
-  /** Cancels the redrive. */
+  /**
+   * Cancels the redrive. If it has aborted before the redrive is on record, the call rejects with
+   * its reason, and there is no redrive.
+   */
   readonly signal?: AbortSignal
+  /** Called with the id of the redrive as soon as it is on record. */
+  readonly onStart?: (id: string) => void
   /** Called after each portion. */
   readonly onProgress?: (progress: { readonly redriven: number; readonly matched: number }) => void
 }

@@ -30,7 +30,9 @@ export async function redrive(
     ...(limit !== null && { limit }),
     ...(requestId !== undefined && { requestId }),
   }
+  signal?.throwIfAborted()
   const id = await redrives.start(filter, pace, by)
+  options.onStart?.(id)
   const redriven: string[] = []
   const refused: Resolution[] = []
   let after: string | undefined

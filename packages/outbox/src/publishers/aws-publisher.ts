@@ -81,7 +81,7 @@ export function awsPublisher<Tx, Message extends { readonly bytes: number }>(
             `${maxRequestBytes} (maxRequestBytes). Keep large data elsewhere, and emit where it is.`,
         )
       }
-      return { to, send: (timeoutMs) => send(to, message, timeoutMs) }
+      return { to, send: (...left) => send(to, message, ...left) }
     },
   })
 }

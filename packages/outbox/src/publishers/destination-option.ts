@@ -1,3 +1,4 @@
+import { atOnce } from '@oncekey/core/options'
 import type { DeliveredEvent } from '../consumer/delivered-event.ts'
 import { PermanentError } from '../consumer/permanent-error.ts'
 
@@ -13,10 +14,8 @@ export function destinationFrom(
 ): unknown {
   if (typeof destination !== 'function') return destination
   try {
-    const made: unknown = destination(event)
-    // The caller refuses a promise. Without this `catch`, one that rejects would end the process.
-    if (made instanceof Promise) made.catch(() => {})
-    return made
+    // The caller refuses a promise.
+    return atOnce(destination(event))
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new PermanentError(`${option} failed for event "${event.type}": ${message}`, { cause })

@@ -26,8 +26,8 @@ export interface Destinations {
   begin(to: string, isProbe: boolean): number
   succeeded(to: string): void
   /**
-   * Call it if the broker refused the event itself. That says nothing about the destination, which
-   * may be tried again at once.
+   * Call it if the broker refused the event itself, or if the relay ended the attempt. That says
+   * nothing about the destination, which may be tried again at once.
    */
   refused(to: string): void
   /**
@@ -60,7 +60,7 @@ export function destinations(of: {
 }): Destinations {
   const { name, backoff } = of
   const failing = new Map<string, Failing>()
-  const untried = failingSince(0)
+  const untried = { ...failingSince(0), since: Number.POSITIVE_INFINITY }
   const first = new Set<string>()
   let successes = 0
   let newest: Success = { to: undefined, number: 0, at: Number.NEGATIVE_INFINITY }
@@ -146,14 +146,14 @@ export function destinations(of: {
 
   /**
    * Makes an error with a wait. Events that are put off get different waits, so that they do not
-   * come back all at once.
+   * come back all at once. Each costs a claim and a write whenever it comes back, so the longer the
+   * destination has failed, the longer the waits are: otherwise all that waits for a destination
+   * would come back every minute, and that grows with the outage.
    */
   function postponed(to: string, state: Failing): PostponedError {
     const now = performance.now()
-    state.nextAt = Math.min(
-      Math.max(state.nextAt, state.tryAt, now) + APART_MS,
-      now + LONGEST_DELAY_MS,
-    )
+    const longestMs = Math.max(LONGEST_DELAY_MS, (now - state.since) / 10)
+    state.nextAt = Math.min(Math.max(state.nextAt, state.tryAt, now) + APART_MS, now + longestMs)
     const { message: why } = attemptError(state.error)
     return new PostponedError(
       `Publisher "${name}" does not try ${JSON.stringify(to)} just now: ${why}`,
@@ -167,6 +167,7 @@ function failingSince(failedAt: number): Failing {
   return {
     error: undefined,
     failures: 0,
+    since: performance.now(),
     failedAt,
     isApart: false,
     isMissing: false,
@@ -180,6 +181,8 @@ interface Failing {
   error: unknown
   /** Failures in a row. */
   failures: number
+  /** When the first of them was. */
+  since: number
   /** How many sends to all destinations had succeeded before this one's last failure. */
   failedAt: number
   isApart: boolean
@@ -207,6 +210,7 @@ const LATELY_MS = 5_000
  */
 const LONGEST_WAIT_MS = 5_000
 const APART_MS = 10
+/** If the destination has failed for longer than ten times this, a tenth of that time. */
 const LONGEST_DELAY_MS = 60_000
 /** A limit, because there may be any number of names, such as a subject for each order. */
 const MOST_FAILING = 1_000

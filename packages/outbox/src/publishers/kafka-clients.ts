@@ -1,3 +1,6 @@
+import { isKafkaPermanent } from './kafka-failures.ts'
+import type { SendFailures } from './shared-sends.ts'
+
 export interface KafkaMessage {
   topic: string
   key: Buffer
@@ -33,10 +36,30 @@ export interface KafkaJsProducer {
    * `send` takes other options.
    */
   sendBatch(batch: never): Promise<unknown>
+  /** True with `idempotent: true`, with which `kafkaPublisher` refuses the producer. */
+  isIdempotent?(): boolean
 }
 
-/** Sends messages of one topic in one request; rejects with the client's error. */
-export type KafkaSend = (topic: string, messages: KafkaMessage[]) => Promise<unknown>
+/**
+ * Sends messages of one topic together. Resolves to the failures of single messages, all others of
+ * which are written; rejects with the client's error if it is not known which are. The signal says
+ * that nobody waits for the outcome any longer.
+ */
+export type KafkaSend = (
+  topic: string,
+  messages: readonly KafkaMessage[],
+  signal: AbortSignal,
+) => Promise<SendFailures<KafkaMessage>>
+
+/**
+ * Whether this is a producer of `kafkajs` that numbers its messages. If an answer is lost, this
+ * client gives the number to whichever message is sent next, and if that is another one, the broker
+ * drops it as a duplicate and answers with success.
+ */
+export function numbersMessages(producer: unknown): boolean {
+  const { isIdempotent } = (producer ?? {}) as Partial<KafkaJsProducer>
+  return typeof isIdempotent === 'function' && isIdempotent()
+}
 
 /** The function that sends with this client; `undefined` if the value is not a producer. */
 export function kafkaSend(producer: unknown): KafkaSend | undefined {
@@ -46,19 +69,72 @@ export function kafkaSend(producer: unknown): KafkaSend | undefined {
   // Not idempotent, because of how this client numbers batches: it assigns a number only after the
   // reply. If a reply is lost, the next batch gets the same number, and the broker drops it as a
   // duplicate.
-  return (_, messages) =>
-    (producer as KafkaProducer).send({ messages, acks: -1, idempotent: false })
+  return async (_, messages) => {
+    await (producer as KafkaProducer).send({
+      messages: [...messages],
+      acks: -1,
+      idempotent: false,
+    })
+    return NONE
+  }
 }
 
+/**
+ * With `kafkajs`, each message is a call of its own, all of them at the same time. Given messages
+ * of several partitions, this client sends a request to each of their leaders, and tries again
+ * those that failed. It does not send again to a broker that has answered, so it loses the messages
+ * of a partition whose leader has become that broker meanwhile, and reports success (tulios/kafkajs
+ * 1303). One message has one partition, and the answer about it is the last.
+ *
+ * Messages of one key wait for each other, because two calls may be tried again in another order.
+ */
 function kafkaJsSend(producer: KafkaJsProducer): KafkaSend {
-  return (topic, messages) =>
-    producer.send({
+  async function sendOne(topic: string, message: KafkaMessage): Promise<void> {
+    const { key, value, headers } = message
+    const texts = [...headers].map(([name, text]) => [name.toString(), text])
+    const written = await producer.send({
       topic,
       acks: -1,
-      messages: messages.map(({ key, value, headers }) => ({
-        key,
-        value,
-        headers: Object.fromEntries([...headers].map(([name, text]) => [name.toString(), text])),
-      })),
+      messages: [{ key, value, headers: Object.fromEntries(texts) }],
     })
+    // The client resolves to what each partition answered.
+    if (Array.isArray(written) && written.length > 0) return
+    throw new Error('The client sent nothing: no partition has answered.')
+  }
+
+  return async (topic, messages, signal) => {
+    const failures = new Map<KafkaMessage, unknown>()
+    const sendOfKey = async (ofKey: readonly KafkaMessage[]): Promise<void> => {
+      let earlier: { readonly error: unknown } | undefined
+      for (const message of ofKey) {
+        try {
+          signal.throwIfAborted()
+          if (earlier !== undefined) throw notSent(earlier.error)
+          await sendOne(topic, message)
+        } catch (error) {
+          failures.set(message, error)
+          if (!isKafkaPermanent(error)) earlier ??= { error }
+        }
+      }
+    }
+    await Promise.all([...byKey(messages).values()].map(sendOfKey))
+    return failures
+  }
 }
+
+function byKey(messages: readonly KafkaMessage[]): Map<string, KafkaMessage[]> {
+  const keys = new Map<string, KafkaMessage[]>()
+  for (const message of messages) {
+    const key = message.key.toString('latin1')
+    const ofKey = keys.get(key)
+    if (ofKey === undefined) keys.set(key, [message])
+    else ofKey.push(message)
+  }
+  return keys
+}
+
+function notSent(cause: unknown): Error {
+  return new Error('Not sent: an earlier message of its key was not written.', { cause })
+}
+
+const NONE: SendFailures<KafkaMessage> = new Map()

@@ -1,4 +1,4 @@
-import { callLater, type Later } from '@oncekey/core'
+import { callLater, type Later, OncekeyError } from '@oncekey/core'
 import type { Backoff } from '../consumer/backoff.ts'
 import { type DestinationFailure, destinations } from './destinations.ts'
 
@@ -85,7 +85,7 @@ export function outageGate(options: OutageOptions): OutageGate {
       // aborts.
       await Promise.race([send().then(() => end(to)), aborted(signal)])
     } catch (error) {
-      if (isPermanent(error)) {
+      if (isPermanent(error) || isOfRelay(signal)) {
         known.refused(to)
         if (isProbe) letNextTry()
       } else {
@@ -254,6 +254,14 @@ interface Waiter {
 const LONGEST_WAIT_MS = 5_000
 /** How often all waiting sends are put off before the gate assumes that the broker is down. */
 const ROUNDS = 4
+
+/**
+ * Whether the relay has ended the attempt, because it stops or has lost the lease. That says
+ * nothing about the broker, unlike the end of the attempt's time.
+ */
+function isOfRelay({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof OncekeyError && reason.code === 'lease-lost'
+}
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -11,7 +11,8 @@ import { type OutageGate, outageGate } from './outage.ts'
 export interface PublisherSettings extends ConsumerSettings {
   /**
    * Whether an event is sent only after the broker has confirmed the one before it of its ordering
-   * key. @default true
+   * key, or that one is a dead letter. A log without an order, such as `redisLog`, needs `false`.
+   * @default true
    */
   readonly ordered?: boolean
   /** How many events may be sent and not yet confirmed, in each relay. @default 100 */
@@ -61,8 +62,12 @@ export interface Publishing {
 export interface Prepared {
   /** The name of the destination, by which failures of different destinations are told apart. */
   readonly to: string
-  /** Resolves when the broker has taken responsibility for the event. */
-  readonly send: (timeoutMs: number) => Promise<unknown>
+  /**
+   * Resolves when the broker has taken responsibility for the event. `timeoutMs` is what is left of
+   * the attempt's time. When the signal has aborted, the attempt is over, and nothing is to be
+   * given to the client any longer: another process may be sending the event.
+   */
+  readonly send: (timeoutMs: number, signal: AbortSignal) => Promise<unknown>
 }
 
 /** Creates a consumer that sends events to a broker, and waits for the broker while it is down. */
@@ -78,7 +83,10 @@ export function publisher<Tx>(
     backoff: settings.backoff ?? backoff({ capMs: 30_000 }),
     handle: ({ event, signal }) => {
       const { to, send } = prepare(event)
-      const sent = () => missing.watch(to, () => send(made.attemptTimeoutMs))
+      const until = performance.now() + made.attemptTimeoutMs
+      // The attempt may have waited for its turn, so less of its time is left.
+      const leftMs = () => Math.max(1, until - performance.now())
+      const sent = () => missing.watch(to, () => send(leftMs(), signal))
       const attempt = () => traced(made.name, event, sent)
       return gate.pass(to, signal, attempt)
     },

@@ -1,4 +1,5 @@
 import { callLater, type Later } from '@oncekey/core'
+import { waiters } from './waiters.ts'
 
 export interface SharedSendOptions<Message> {
   readonly batchSize: number
@@ -22,6 +23,13 @@ export interface SharedSendOptions<Message> {
   readonly isPermanent: (error: unknown) => boolean
 }
 
+export type SharedSend<Message> = (
+  to: string,
+  message: Message,
+  timeoutMs: number,
+  signal: AbortSignal,
+) => Promise<void>
+
 /** Why the broker refused single messages of a request. */
 export type SendFailures<Message> = ReadonlyMap<Message, unknown>
 
@@ -33,8 +41,9 @@ export type SendFailures<Message> = ReadonlyMap<Message, unknown>
  * outcome. When the broker answers for each message, only those that failed are rejected.
  *
  * A request without an answer is aborted when the time of all its messages is up, and the next
- * request is sent: the broker's client may have lost the answer for good. A message whose own time
- * is up before its request is sent is not sent.
+ * request is sent: the broker's client may have lost the answer for good. It is also told to end
+ * when the signals of all its messages have aborted. A message whose own time
+ * is up, or whose signal has aborted, before its request is sent is not sent.
  */
 export function sharedSends<Message>({
   batchSize,
@@ -42,7 +51,7 @@ export function sharedSends<Message>({
   bytesOf = () => 0,
   send,
   isPermanent,
-}: SharedSendOptions<Message>): (to: string, message: Message, timeoutMs: number) => Promise<void> {
+}: SharedSendOptions<Message>): SharedSend<Message> {
   /** The messages of the next request, for each destination that has a request under way. */
   const queues = new Map<string, Entry<Message>[]>()
 
@@ -66,13 +75,16 @@ export function sharedSends<Message>({
   }
 
   async function sendTogether(to: string, all: readonly Entry<Message>[]): Promise<void> {
-    const entries = all.filter(isInTime)
+    const entries = all.filter(isWanted)
     if (entries.length === 0) return
     const until = Math.max(...entries.map((entry) => entry.until))
     const noAnswer = unanswered(until - performance.now())
+    const waiting = waiters()
+    for (const { signal } of entries) waiting.add(signal)
     const messages = entries.map(({ message }) => message)
     try {
-      const failures = await Promise.race([send(to, messages, noAnswer.signal), noAnswer.rejection])
+      const signal = AbortSignal.any([waiting.signal, noAnswer.signal])
+      const failures = await Promise.race([send(to, messages, signal), noAnswer.rejection])
       for (const { message, resolve, reject } of entries) {
         if (failures.has(message)) reject(failures.get(message))
         else resolve()
@@ -85,13 +97,14 @@ export function sharedSends<Message>({
       }
     } finally {
       noAnswer.cancel()
+      waiting.end()
     }
   }
 
-  return (to, message, timeoutMs) =>
+  return (to, message, timeoutMs, signal) =>
     new Promise((resolve, reject) => {
       const queue = queues.get(to)
-      const entry = { message, until: performance.now() + timeoutMs, resolve, reject }
+      const entry = { message, until: performance.now() + timeoutMs, signal, resolve, reject }
       if (queue !== undefined) {
         queue.push(entry)
         return
@@ -102,9 +115,11 @@ export function sharedSends<Message>({
     })
 }
 
-function isInTime<Message>({ until, reject }: Entry<Message>): boolean {
-  if (performance.now() < until) return true
-  reject(new Error('Not sent: the previous request took all of the time allowed.'))
+function isWanted<Message>({ until, signal, reject }: Entry<Message>): boolean {
+  if (signal.aborted) reject(signal.reason)
+  else if (performance.now() >= until) {
+    reject(new Error('Not sent: the previous request took all of the time allowed.'))
+  } else return true
   return false
 }
 
@@ -128,6 +143,8 @@ interface Entry<Message> {
   readonly message: Message
   /** When the message's time is up, by `performance.now()`. */
   readonly until: number
+  /** Aborts when nobody wants the message to be sent any longer. */
+  readonly signal: AbortSignal
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }

@@ -1,14 +1,20 @@
-import { endsWithin, OncekeyError } from '@oncekey/core'
+import { CLOSING_MS, endsWithin, OncekeyError } from '@oncekey/core'
 import type { Consumer } from '../consumer/consumer.ts'
 import { type Dispatcher, dispatcher } from './dispatcher.ts'
+import { finish } from './finish.ts'
 import { unsure } from './held-keys.ts'
 import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './item.ts'
 import { lease, leaseLoop } from './leasing.ts'
 import { readLoop, readToEvents } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
-import { freeBytes, lose, type RunnerState, report, runnerState } from './runner-state.ts'
-import { startsOf } from './slot.ts'
-import { runSuspect, type SuspectTurns, takeBackStarts } from './suspects.ts'
+import {
+  delayAfterFailures,
+  freeBytes,
+  type RunnerState,
+  report,
+  runnerState,
+} from './runner-state.ts'
+import { runSuspect, type SuspectTurns } from './suspects.ts'
 import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
 
@@ -63,7 +69,8 @@ export function consumerRunner<Tx>(of: {
   const dispatch: Dispatcher = dispatcher({
     log: options.log,
     consumer,
-    mayStart: (): boolean => !state.paused && performance.now() < state.leasedUntil,
+    mayStart: (): boolean =>
+      !state.paused && !state.stopping && performance.now() < state.leasedUntil,
     ended: (item, end) => ended(state, item, end),
     dropped: (item) => dropped(state, item),
     unsure: (slot, key) => unsure(state, slot, key),
@@ -74,36 +81,66 @@ export function consumerRunner<Tx>(of: {
   })
   const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
   let loops: Promise<unknown> = Promise.resolve()
+  let renewing: Promise<unknown> = loops
+  /** The last writes of a stop that did not wait for them any longer. */
+  let closing: Promise<unknown> = loops
+  /** The number of the last start or stop. */
+  let periods = 0
+  const needsLeases = (): boolean => state.running || state.draining
+  /**
+   * Resolves when the log has answered all that was asked before the last stop. What is answered
+   * later would be carried out in the name of this relay, but for slots and loops that are others
+   * by then.
+   */
+  const answered = (): Promise<unknown> => Promise.all([loops, renewing, closing])
 
   return {
     async round() {
+      const { stops } = state
+      const isStopped = (): boolean => state.stops !== stops
+      if (!(await endsWithin(answered(), options.leaseMs))) throw unanswered()
+      if (isStopped()) return 0
       state.handled = 0
       state.stopping = false
-      await lease(state)
+      state.silent = false
       let isOver = false
-      const renewing = leaseLoop(state, () => !isOver && !state.stopping)
-      try {
-        await takeDue(state)
-        await readToEvents(state)
-        dispatch.pump()
-        await endOfRound(state)
-        await writeAll(state, true)
-      } finally {
-        isOver = true
-        state.toLease.wake()
-        await renewing
+      const leased = lease(state)
+      const begun = leased.then(() => beginRound(state, isStopped))
+      // A stop waits for these: it could not give back what is taken after it.
+      loops = begun.catch(() => {})
+      renewing = leased.then(
+        () => leaseLoop(state, () => !isOver && !state.stopping),
+        () => {},
+      )
+      const failures: unknown[] = []
+      let first: { readonly error: unknown } | undefined
+      const failed = (error: unknown): void => {
+        failures.push(error)
+        // What fails after a stop may fail because the pool was ended.
+        if (!isStopped()) first ??= { error }
       }
+      await begun.catch(failed)
+      await endOfRound(state, failures, failed)
+      if (failures.length === 0 || state.unwritten > 0) await writeAll(state, true).catch(failed)
+      isOver = true
+      state.toLease.wake()
+      await renewing
+      if (first !== undefined) throw first.error
       return state.handled
     },
 
     start() {
-      state.running = true
-      state.stopping = false
-      // The loops that an earlier stop() ended may still be waiting for a database that does not
-      // reply.
-      loops = loops.then(() => {
-        const renewing = leaseLoop(state, () => state.running)
-        return Promise.all([readLoop(state), writeLoop(state), renewing])
+      periods += 1
+      const period = periods
+      state.silent = false
+      const before = answered()
+      void reportUnanswered(state, before, () => period === periods)
+      loops = before.then(() => {
+        if (period !== periods) return
+        state.running = true
+        state.stopping = false
+        renewing = leaseLoop(state, needsLeases)
+        return Promise.all([readLoop(state), writeLoop(state)])
       })
     },
 
@@ -120,22 +157,45 @@ export function consumerRunner<Tx>(of: {
       if (state.paused === isPaused) return
       state.paused = isPaused
       if (isPaused) return
-      dispatch.pump()
+      // A round starts what an earlier one has left once it has renewed its leases.
+      if (state.running) dispatch.pump()
       state.toRead.wake()
       state.dueAt = 0
       state.toWrite.wake()
     },
 
     async stop(timeoutMs) {
+      periods += 1
       state.running = false
+      state.draining = true
+      state.stops += 1
       state.toRead.wake()
       state.toWrite.wake()
       state.toLease.wake()
       const until = performance.now() + timeoutMs
       await endsWithin(loops, timeoutMs + CLOSING_MS)
-      await finish(state, Math.max(0, until - performance.now()))
+      const restMs = Math.max(0, until - performance.now())
+      const finished = await finish(state, restMs, () => renewing)
+      closing = Promise.all([closing, finished.closing])
     },
   }
+}
+
+function unanswered(): OncekeyError {
+  return new OncekeyError(
+    'store-unavailable',
+    'The log has not answered what this relay asked before it was stopped.',
+  )
+}
+
+/** Reports that a start waits, if the log does not answer for the length of a lease. */
+async function reportUnanswered<Tx>(
+  state: RunnerState<Tx>,
+  before: Promise<unknown>,
+  isOn: () => boolean,
+): Promise<void> {
+  const isAnswered = await endsWithin(before, state.options.leaseMs, { unref: true })
+  if (!isAnswered && isOn()) report(state, 'lease', unanswered())
 }
 
 function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined): void {
@@ -148,6 +208,7 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   }
   if (item.kind === 'entry') {
     item.entry.isEnded = true
+    item.entry.event = undefined
     if (end === undefined) freeBytes(state, item.entry)
     else item.entry.failed = failedDelivery(item.event, end)
   } else {
@@ -187,69 +248,47 @@ function dropped<Tx>(state: RunnerState<Tx>, item: Item): void {
   item.slot.retrying -= 1
 }
 
-/** Waits until all items have ended, however long that takes, and writes meanwhile. */
-async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
-  const idle = state.dispatch.idle()
-  const everyMs = state.options.leaseMs / 3
-  let writeAt = performance.now() + everyMs
-  for (;;) {
-    const untilMs = Math.max(1, writeAt - performance.now())
-    if (await endsWithin(idle, Math.min(untilMs, SURE_AFTER_MS))) return
-    const isDue = performance.now() >= writeAt
-    if (isDue) writeAt += everyMs
-    if (isDue || state.unsure.size > 0) await write(state, false)
-  }
+/** Takes what is due and reads new events, until there are some, and starts all of them. */
+async function beginRound<Tx>(state: RunnerState<Tx>, isStopped: () => boolean): Promise<void> {
+  if (isStopped()) return
+  await takeDue(state)
+  if (isStopped()) return
+  await readToEvents(state, isStopped)
+  state.dispatch.pump()
 }
 
 /**
- * Waits up to `timeoutMs` for attempts to end, and aborts the rest. The next holder of the slot
- * delivers those again, together with the events that were never started. The counted start of an
- * aborted delivery is taken back, because no process died of it. Starts that processes did die of
- * stay on record.
+ * Waits until all items have ended, however long that takes, and writes meanwhile. What fails is
+ * noted, and does not end the wait: whoever calls the next round counts on it that no attempt of
+ * this one is under way. If the leases end as well, or while the consumer is paused, nothing more
+ * starts, so what has not begun is not waited for.
  */
-async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
-  const { consumer, dispatch, log, relay, slots } = state
-  state.stops += 1
-  dispatch.clear()
-  dispatch.pump()
-  await endsWithin(dispatch.idle(), timeoutMs)
-  state.stopping = true
-  // A round renews its leases while it waits for its attempts: what such a renewal takes from here
-  // on is given back, too.
-  state.stops += 1
-  giveBack(state)
-  const suspects = new Map(state.suspects)
-  dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
-  const closing = (async () => {
+async function endOfRound<Tx>(
+  state: RunnerState<Tx>,
+  failures: readonly unknown[],
+  failed: (error: unknown) => void,
+): Promise<void> {
+  const { dispatch, options } = state
+  const idle = dispatch.idle()
+  const everyMs = options.leaseMs / 3
+  let writeAt = performance.now() + everyMs
+  let sureAt = 0
+  for (;;) {
+    const untilMs = Math.max(1, writeAt - performance.now())
+    if (await endsWithin(idle, Math.min(untilMs, SURE_AFTER_MS))) return
+    const now = performance.now()
+    const startsNothing = state.paused || (failures.length > 0 && now >= state.leasedUntil)
+    if (startsNothing && dispatch.underWay() === 0) return
+    const isDue = now >= writeAt
+    if (isDue) writeAt += everyMs
+    if (!isDue && (state.unsure.size === 0 || now < sureAt)) continue
     try {
-      await writeAll(state, true)
-      await takeBackStarts(state, suspects)
-      const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
-      await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
+      await write(state, false)
     } catch (error) {
-      report(state, 'advance', error)
+      failed(error)
+      sureAt = performance.now() + delayAfterFailures(failures.length)
     }
-  })()
-  // Does not wait for a database that does not reply: the leases end by themselves.
-  const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
-  if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
-  for (const slot of [...slots.values()]) lose(state, slot)
-  state.suspects.clear()
-  state.leaseAt = 0
-  state.leasedUntil = 0
-}
-
-function giveBack<Tx>(state: RunnerState<Tx>): void {
-  for (const due of state.underWay.values()) {
-    const slot = state.slots.get(due.event.slot)
-    // Only the first delivery of a sequence had its start counted, so only the first one's start is
-    // taken back.
-    if (slot === undefined || due.starts <= due.attempts) continue
-    const startsLeft = due.attempts + startsOf(slot, due) - 1
-    const verdict = { kind: 'retrying', delayMs: 0 } as const
-    state.ended.push({ slot, due, verdict, attempt: null, startsLeft })
   }
-  state.underWay.clear()
 }
 
 /**
@@ -257,6 +296,3 @@ function giveBack<Tx>(state: RunnerState<Tx>): void {
  * Milliseconds.
  */
 const SURE_AFTER_MS = 20
-
-/** The least time that a stopping relay gives its last writes. Milliseconds. */
-const CLOSING_MS = 500

@@ -25,6 +25,8 @@ export interface Dispatcher {
   pump(): void
   /** How many items were added and have not ended yet. */
   pending(): number
+  /** How many attempts are under way. */
+  underWay(): number
   /** Resolves when no item is queued or under way. */
   idle(): Promise<void>
   /** Drops what is queued and aborts what is under way. */
@@ -87,6 +89,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     add: queue.add,
     pump,
     pending,
+    underWay: () => attempts.size,
     idle() {
       if (pending() === 0) return Promise.resolve()
       return new Promise((resolve) => {
@@ -195,13 +198,12 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   function attemptOn(items: readonly Item[], end: (outcome: AttemptOutcome) => void): void {
     let over = false
     let attempt: Attempt | undefined
-    const number = attemptOf(items[0] as Item)
     attempt = startAttempt(
       log,
       consumer,
       items.map(({ event }) => event),
       items.map(({ slot }) => slot),
-      number,
+      attemptOf(items[0] as Item),
       (outcome) => {
         over = true
         if (attempt !== undefined) attempts.delete(attempt)

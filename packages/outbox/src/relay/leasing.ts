@@ -1,6 +1,6 @@
-import { sleep } from '@oncekey/core'
 import { reportWork } from './report-work.ts'
 import { delayAfterFailures, lose, type RunnerState, report } from './runner-state.ts'
+import { pause } from './signals/wake.ts'
 import { type Slot, slotOf } from './slot.ts'
 import { stand } from './standing.ts'
 
@@ -18,7 +18,7 @@ export async function leaseLoop<Tx>(state: RunnerState<Tx>, isOn: () => boolean)
     } catch (error) {
       failures += 1
       report(state, 'lease', error)
-      await sleep(delayAfterFailures(failures))
+      await pause(state.toLease, delayAfterFailures(failures), isOn)
     }
     const waitMs = state.leaseAt - performance.now()
     if (isOn() && waitMs > 0) await state.toLease.wait(waitMs)
@@ -36,9 +36,13 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
     await log.subscribe({ consumer: name, types, startAt })
     state.subscribed = true
   }
+  // A relay that was stopped meanwhile asks for nothing, unless its last attempts need their slots.
+  const isOver = (): boolean => state.stops !== stops && !state.draining
+  if (isOver()) return
   const askedAt = performance.now()
   const { name, types } = consumer
   const standing = await log.want({ consumer: name, relay, types, leaseMs: options.leaseMs })
+  if (isOver()) return
   if (standing !== undefined) stand(state, standing)
   const { reads } = state.standing
   const { share, taken, lost } = await log.lease({
@@ -46,32 +50,39 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
     relay,
     leaseMs: options.leaseMs,
     holding: [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch })),
-    waiting: !reads,
+    waiting: !reads || state.draining,
   })
-  // If the relay was stopped meanwhile, nobody else releases what it took: it would look like slots
-  // of a process that died.
-  const releaseIfStopped = async (): Promise<boolean> => {
+  // A relay that waits for its last attempts keeps the slots of these, and no others. It does not
+  // leave here: its last writes may be under way, and they need the slots. `close` waits for this
+  // renewal, and then gives back all that is under the relay's name.
+  const giveBackIfStopped = async (): Promise<boolean> => {
     if (state.stops === stops) return false
-    await log.release({ consumer: name, relay, slots: taken, leaving: true })
+    if (state.draining && taken.length > 0)
+      await log.release({ consumer: name, relay, slots: taken, leaving: false })
     return true
   }
-  if (await releaseIfStopped()) return
+  const isTooLate = await giveBackIfStopped()
+  if (isTooLate && !state.draining) return
   const untilNextMs = (options.leaseMs / 3) * (0.9 + Math.random() / 5)
   state.leaseAt = askedAt + (reads ? untilNextMs : Math.min(untilNextMs, LOOK_EVERY_MS))
   state.leasedUntil = askedAt + options.leaseMs
   for (const number of lost) lose(state, slots.get(number))
-  const fresh = taken.map(slotOf)
+  const fresh = isTooLate ? [] : taken.map(slotOf)
   if (consumer.ordered && fresh.length > 0) {
-    let isReleased = false
+    let isStopped = false
     try {
       await loadHeld(state, fresh)
+    } catch (error) {
+      // The log is asked for these slots again at once: it counts them as held.
+      state.leaseAt = 0
+      throw error
     } finally {
-      isReleased = await releaseIfStopped()
+      isStopped = await giveBackIfStopped()
     }
-    if (isReleased) return
+    if (isStopped) return
   }
   take(state, fresh)
-  shareOut(state, reads ? share : 0)
+  shareOut(state, reads && !state.draining ? share : 0)
   state.dispatch.pump()
   state.toWrite.wake()
   await reportWork(state)
@@ -108,7 +119,7 @@ function shareOut<Tx>(state: RunnerState<Tx>, share: number): void {
   for (const [index, slot] of byWork.entries()) {
     const leaving = index >= share
     if (leaving && !slot.leaving) state.writeAt = 0
-    slot.leaving = leaving
+    slot.leaving = leaving || slot.releasing
   }
 }
 

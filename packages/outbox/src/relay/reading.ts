@@ -4,6 +4,7 @@ import { heldUnknown, unsure } from './held-keys.ts'
 import type { Item } from './item.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { setAside } from './set-aside.ts'
+import { pause } from './signals/wake.ts'
 import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { takes } from './standing.ts'
 import { write } from './writing.ts'
@@ -25,7 +26,7 @@ export async function readLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
     } catch (error) {
       failures += 1
       report(state, 'read', error)
-      await state.toRead.wait(delayAfterFailures(failures))
+      await pause(state.toRead, delayAfterFailures(failures), () => state.running)
       continue
     }
     if (!state.running) return
@@ -61,12 +62,15 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
  * written now and then, so that a process that is ended meanwhile is not followed by one that
  * begins at the same place.
  */
-export async function readToEvents<Tx>(state: RunnerState<Tx>): Promise<void> {
+export async function readToEvents<Tx>(
+  state: RunnerState<Tx>,
+  isStopped: () => boolean,
+): Promise<void> {
   const everyMs = state.options.leaseMs / 3
   let writeAt = performance.now() + everyMs
   for (;;) {
     const page = await read(state)
-    if (page === undefined) return
+    if (page === undefined || isStopped()) return
     absorb(state, page)
     if (page.events.length > 0 || !page.more) return
     if (performance.now() < writeAt) continue
@@ -112,15 +116,18 @@ export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undef
   return { asked, ...page, held: await heldUnknown(state, page.events) }
 }
 
-/** Queues the events of a page and moves the slots' read positions behind it. */
+/**
+ * Queues the events of a page and moves the slots' read positions behind it. What was read of slots
+ * that were lost meanwhile, or are to be released, is dropped: their next holder reads it.
+ */
 export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
   const { asked, events, held, next, more, passed = true } = page
   state.hasPassed ||= passed
   const slots: (Slot | undefined)[] = []
-  for (const slot of asked) slots[slot.slot] = slot
+  for (const slot of asked) if (!slot.lost && !slot.leaving) slots[slot.slot] = slot
   for (const { slot: number, orderingKey, count } of held) {
     const slot = slots[number]
-    if (slot === undefined || slot.lost || slot.held.has(orderingKey)) continue
+    if (slot === undefined || slot.held.has(orderingKey)) continue
     // The delivery may have ended since, so the log will be asked once more.
     slot.held.set(orderingKey, count)
     unsure(state, slot, orderingKey)
@@ -129,9 +136,10 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
   const items: Item[] = []
   for (const event of events) {
     const slot = slots[event.slot]
-    if (slot === undefined || slot.lost) continue
+    if (slot === undefined) continue
     const bytes = bytesOfEvent(event)
-    const entry: Entry = { position: event.position, isEnded: false, failed: undefined, bytes }
+    const { position } = event
+    const entry: Entry = { position, event, isEnded: false, failed: undefined, bytes }
     slot.entries.push(entry)
     slot.read += 1
     state.inFlight += 1
@@ -141,7 +149,7 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
   }
   for (const { slot: number, position } of next) {
     const slot = slots[number]
-    if (slot === undefined || slot.lost) continue
+    if (slot === undefined) continue
     slot.readAt = position
     const allRead = !more || slot.read >= state.options.maxInFlight
     // At this point, every event that can have been under way when the last holder died has been

@@ -98,7 +98,8 @@ function checkConsumers<Tx>(
     }
     if (ordered && !log.capabilities.ordering) {
       throw new OptionsError(
-        `createRelay: consumer "${name}" is ordered, but the log "${log.capabilities.name}" keeps no order.`,
+        `createRelay: consumer "${name}" is ordered, but the log "${log.capabilities.name}" keeps no order. ` +
+          'Write `ordered: false`: publishers are ordered by default.',
       )
     }
     names.add(name)

@@ -1,23 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import {
-  callLater,
-  type Maintenance,
-  messageOf,
-  OptionsError,
-  tell,
-  waitedFor,
-  warnOnce,
-} from '@oncekey/core'
-import { carryRedrives } from '../dead-letters/carry-redrives.ts'
+import { messageOf, OptionsError, tell, waitedFor, warnOnce } from '@oncekey/core'
+import { carryOnce, carryRedrives } from '../dead-letters/carry-redrives.ts'
 import { consumerRunner } from './consumer-runner.ts'
-import {
-  type RelayOptions,
-  type ResolvedRelayOptions,
-  resolveRelayOptions,
-} from './relay-options.ts'
+import { type RelayOptions, resolveRelayOptions } from './relay-options.ts'
+import { askPauses } from './signals/ask-pauses.ts'
+import { maintainNowAndThen } from './signals/maintain-now-and-then.ts'
+import { onAppended } from './signals/wake.ts'
+import { watchPauses } from './signals/watch-pauses.ts'
 import { suspectTurns } from './suspects.ts'
-import { onAppended } from './wake.ts'
-import { watchPauses } from './watch-pauses.ts'
 
 /** Delivers the events of a log to consumers. */
 export interface Relay {
@@ -27,14 +17,23 @@ export interface Relay {
    * Runs one round for every consumer: takes slots, delivers the events that there are, waits for
    * the consumers, and moves the cursors. Returns how many events were handled, 0 if there were
    * none. The relay keeps its slots between rounds; call `stop` after the last one. A round that is
-   * called while `stop` is under way begins when that is over.
+   * called while `stop` is under way begins when that is over; one that `stop` meets before it has
+   * begun handles nothing. Ends when the rounds of all consumers have, also if one of them fails,
+   * and fails then with the first reason; further ones are published on `oncekey:relay-error`. A
+   * consumer of which the log does not say whether it is paused has no round, which is published
+   * there, too. Fails with `store-unavailable` if the log does not answer within `leaseMs` what was
+   * asked before the last `stop`.
    */
   runOnce(): Promise<number>
-  /** Runs until `stop`. Failures of the log are published on `oncekey:relay-error` and retried. */
+  /**
+   * Runs until `stop`. Failures of the log are published on `oncekey:relay-error` and retried. Asks
+   * for nothing until the log has answered all that was asked before the last `stop`.
+   */
   start(): void
   /**
    * Stops reading, waits up to `timeoutMs` for attempts to end, aborts the rest, writes the cursors
-   * and releases the slots. Aborted events are delivered again, and their start is not counted.
+   * and releases the slots. While it waits, it renews the leases of these attempts. Aborted events
+   * are delivered again, and their start is not counted.
    * `Infinity` waits for all attempts. If the log does not reply, `stop` resolves about a second
    * later, and the leases end by themselves. Milliseconds. @default 10_000
    */
@@ -60,13 +59,35 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     consumerRunner({ relay: id, options: resolved, consumer, turns }),
   )
   const names = resolved.consumers.map(({ name }) => name)
+  const all = new Set(names)
+  const { control } = resolved.log
   let state: 'idle' | 'round' | 'running' = 'idle'
   /** The calls of `stop` that are under way. */
   const stops = new Set<Promise<unknown>>()
-  const pauseThose = (paused: ReadonlySet<string>): void => {
-    for (const [at, runner] of runners.entries()) runner.pause(paused.has(names[at] ?? ''))
+  /** How often `stop` was called. */
+  let stopped = 0
+  const pauseThose = (paused: ReadonlySet<string>, known: ReadonlySet<string> = all): void => {
+    for (const [at, name] of names.entries()) {
+      if (known.has(name)) runners[at]?.pause(paused.has(name))
+    }
   }
   let endBackground = async (): Promise<void> => {}
+  /**
+   * Asks what is paused and carries redrives, until the relay is stopped. Returns the consumers of
+   * which the log says whether they are paused.
+   */
+  const beforeRound = async (isStopped: () => boolean): Promise<ReadonlySet<string>> => {
+    const { paused, known, failures } = await askPauses(control, names, isStopped)
+    // The pool may have been ended by now.
+    if (isStopped()) return known
+    if (known.size === 0) throw failures[0]
+    if (failures.length > 0) backgroundFailed(id, 'pause', failures[0])
+    pauseThose(paused, known)
+    await carryOnce(resolved.log.deadLetters.redrives, (error) => {
+      if (!isStopped()) backgroundFailed(id, 'redrive', error)
+    })
+    return known
+  }
 
   return {
     id,
@@ -76,11 +97,18 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       while (stops.size > 0) await Promise.allSettled(stops)
       if (state !== 'idle') throw misuse(state)
       state = 'round'
+      const stoppedBefore = stopped
+      const isStopped = (): boolean => stopped !== stoppedBefore
       try {
-        pauseThose(new Set(await resolved.log.control.paused(names)))
-        await resolved.log.deadLetters.redrives?.carry()
-        const handled = await Promise.all(runners.map((runner) => runner.round()))
-        return handled.reduce((sum, count) => sum + count, 0)
+        const known = await beforeRound(isStopped)
+        // Nobody would release what a round takes after the stop.
+        if (isStopped()) return 0
+        const those = names.flatMap((name, at) => (known.has(name) ? (runners[at] ?? []) : []))
+        const rounds = await Promise.allSettled(those.map((runner) => runner.round()))
+        const [failed, ...others] = rounds.filter((round) => round.status === 'rejected')
+        for (const { reason } of others) backgroundFailed(id, 'round', reason)
+        if (failed !== undefined) throw failed.reason
+        return rounds.reduce((sum, round) => sum + ('value' in round ? round.value : 0), 0)
       } finally {
         state = 'idle'
       }
@@ -91,9 +119,9 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       if (state !== 'idle') throw misuse(state)
       state = 'running'
       // Until it is known which consumers are paused, all of them count as paused.
-      pauseThose(new Set(names))
+      pauseThose(all)
       const pauses = watchPauses({
-        control: resolved.log.control,
+        control,
         consumers: names,
         everyMs: resolved.maxPollMs,
         apply: pauseThose,
@@ -103,7 +131,9 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       const endWake = onAppended(() => {
         for (const runner of runners) runner.wake()
       })
-      const endMaintenance = maintainNowAndThen(id, resolved)
+      const maintenance = maintainNowAndThen(resolved, (error) =>
+        backgroundFailed(id, 'maintain', error),
+      )
       const carried = carryRedrives(resolved.log.deadLetters.redrives, {
         carried() {
           for (const runner of runners) runner.retry()
@@ -112,14 +142,14 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       })
       endBackground = async () => {
         endWake()
-        endMaintenance()
         pauses.stop()
-        await carried.stop()
+        await Promise.all([maintenance.stop(), carried.stop()])
       }
     },
 
     async stop({ timeoutMs = 10_000 } = {}) {
       waitedFor('relay.stop: timeoutMs', timeoutMs, 0)
+      stopped += 1
       const ending = endBackground()
       endBackground = async () => {}
       const stopping = Promise.all([ending, ...runners.map((runner) => runner.stop(timeoutMs))])
@@ -135,69 +165,23 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
   }
 }
 
-function maintainNowAndThen<Tx>(
+function backgroundFailed(
   relay: string,
-  { log, maintainEveryMs }: ResolvedRelayOptions<Tx>,
-): () => void {
-  if (maintainEveryMs === 0) return () => {}
-  let over = false
-  let timer = callLater(maintain, maintainEveryMs * Math.random()).unref()
-
-  async function maintain(): Promise<void> {
-    try {
-      reportConsumers(await log.maintain())
-    } catch (error) {
-      const heard = tell('oncekey:relay-error', () => ({
-        relay,
-        consumer: undefined,
-        during: 'maintain',
-        error,
-      }))
-      if (!heard)
-        warnOnce('relay-error:maintain', `The log could not be maintained: ${messageOf(error)}`)
-    }
-    if (over) return
-    timer = callLater(maintain, maintainEveryMs).unref()
-  }
-
-  return () => {
-    over = true
-    timer.cancel()
-  }
-}
-
-function backgroundFailed(relay: string, during: 'redrive' | 'pause', error: unknown): void {
+  during: 'redrive' | 'pause' | 'maintain' | 'round',
+  error: unknown,
+): void {
   const heard = tell('oncekey:relay-error', () => ({ relay, consumer: undefined, during, error }))
   if (heard) return
-  const what = { redrive: 'carry redrives', pause: 'ask which consumers are paused' }[during]
+  const what = {
+    redrive: 'carry redrives',
+    pause: 'ask which consumers are paused',
+    maintain: 'maintain the log',
+    round: 'end the round of one more consumer',
+  }[during]
   warnOnce(
     `relay-error:${during}`,
     `The relay could not ${what}, and goes on trying: ${messageOf(error)}`,
   )
-}
-
-function reportConsumers({ missing, abandoned }: Maintenance): void {
-  for (const { consumer, lastSeenAt } of missing) {
-    const text =
-      `No relay has run consumer "${consumer}" since ${lastSeenAt.toISOString()}, and the log keeps ` +
-      'events for it. If it was removed or renamed, call `await log.retire(name)`.'
-    const ageMs = Date.now() - lastSeenAt.getTime()
-    const heard = tell('oncekey:alert', () => ({
-      source: 'consumers',
-      kind: 'missing-consumer',
-      about: consumer,
-      value: ageMs,
-      threshold: 0,
-      text,
-    }))
-    if (!heard) warnOnce(`missing-consumer:${consumer}`, text)
-  }
-  for (const consumer of abandoned) {
-    warnOnce(
-      `abandoned-consumer:${consumer}`,
-      `Consumer "${consumer}" has been missing for so long that the log no longer keeps events for it.`,
-    )
-  }
 }
 
 function misuse(state: 'round' | 'running' | 'stopping'): OptionsError {

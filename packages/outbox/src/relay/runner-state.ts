@@ -15,8 +15,8 @@ import {
 import type { Consumer } from '../consumer/consumer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
+import { type WakeableWait, wakeableWait } from './signals/wake.ts'
 import { type Entry, hasSuspects, type Slot } from './slot.ts'
-import { type WakeableWait, wakeableWait } from './wake.ts'
 
 /**
  * The state that `consumer-runner.ts` and its parts share. Fields named `…At` and `…Until` are
@@ -79,8 +79,18 @@ export interface RunnerState<Tx> {
     lastError: LastError | null
   }
   running: boolean
+  /**
+   * Whether the runner is stopping and waits for its last attempts: it keeps the slots that these
+   * need, and takes no others.
+   */
+  draining: boolean
   /** Whether the runner has stopped waiting for attempts: outcomes that come later are dropped. */
   stopping: boolean
+  /**
+   * Whether the last stop is over. What is still under way is then not reported: the pool may have
+   * been ended.
+   */
+  silent: boolean
   /** How often the runner was stopped: a lease that was asked for before is not used. */
   stops: number
   /** How many entries all slots have. */
@@ -144,7 +154,9 @@ export function runnerState<Tx>(of: {
     paused: false,
     work: { ended: 0, reportedAt: performance.now(), isZero: true, lastError: null },
     running: false,
+    draining: false,
     stopping: false,
+    silent: false,
     stops: 0,
     inFlight: 0,
     inFlightBytes: 0,
@@ -221,6 +233,7 @@ export function report<Tx>(
     state.leaseAt = 0
     state.toLease.wake()
   }
+  if (state.silent) return
   const { relay, consumer } = state
   const heard = tell('oncekey:relay-error', () => ({
     relay,

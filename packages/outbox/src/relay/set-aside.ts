@@ -15,6 +15,7 @@ export function setAside<Tx>(
   entry: Entry,
 ): void {
   entry.isEnded = true
+  entry.event = undefined
   entry.failed = { event, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null }
   if (state.consumer.ordered) hold(slot, event.orderingKey, 1)
   state.unwritten += 1

@@ -3,17 +3,20 @@ import {
   type DueDelivery,
   type FailedDelivery,
   type HeldSlot,
+  type LoggedEvent,
   type Position,
   type TakenSlot,
 } from '@oncekey/core'
 
 /**
- * An event that was read and that the cursor has not passed. An entry does not contain the event:
- * thousands of entries wait until their cursor is written, and the garbage collector would copy all
- * of their events.
+ * An event that was read and that the cursor has not passed. Once it has ended, its entry does not
+ * contain it: thousands of entries wait until their cursor is written, and the garbage collector
+ * would copy all of their events.
  */
 export interface Entry {
   readonly position: Position
+  /** Until the event has ended. */
+  event: LoggedEvent | undefined
   isEnded: boolean
   failed: FailedDelivery | undefined
   /** The size of the event while it is in memory; 0 once it is done or on file. */
@@ -37,6 +40,8 @@ export interface Slot extends HeldSlot {
   lost: boolean
   /** Whether the slot is to be released. Nothing more is then read from it. */
   leaving: boolean
+  /** Whether the log is being told to release the slot. It may be another relay's by now. */
+  releasing: boolean
   /**
    * How many holders in a row vanished without releasing the slot; 0 once every event that can have
    * been the cause has been passed.
@@ -93,6 +98,7 @@ export function slotOf({ slot, epoch, position, crashes, suspect }: TakenSlot): 
     entries: [],
     lost: false,
     leaving: false,
+    releasing: false,
     crashes,
     calmAfter: undefined,
     read: 0,

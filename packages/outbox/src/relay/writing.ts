@@ -4,13 +4,13 @@ import {
   type LoggedEvent,
   PAGE_BYTES,
   type RelayErrorMessage,
-  sleep,
   tell,
   upToBytes,
   warnOnce,
 } from '@oncekey/core'
 import { makeSure } from './held-keys.ts'
 import { delayAfterFailures, freeBytes, lose, type RunnerState, report } from './runner-state.ts'
+import { pause } from './signals/wake.ts'
 import { bytesOfAttempt, type Progress, passed, progressOf } from './slot.ts'
 import { takeDue } from './taking-due.ts'
 
@@ -31,7 +31,7 @@ export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
     } catch (error) {
       failures += 1
       report(state, during, error)
-      await sleep(delayAfterFailures(failures))
+      await pause(state.toWrite, delayAfterFailures(failures), () => state.running)
     }
     const next = Math.min(state.writeAt, state.dueAt, state.idleAt)
     const waitMs = next - performance.now()
@@ -234,6 +234,13 @@ async function release<Tx>(state: RunnerState<Tx>): Promise<void> {
   )
   if (gone.length === 0) return
   const held = gone.map(({ slot, epoch }) => ({ slot, epoch }))
-  await log.release({ consumer: consumer.name, relay, slots: held, leaving: false })
+  for (const slot of gone) slot.releasing = true
+  try {
+    await log.release({ consumer: consumer.name, relay, slots: held, leaving: false })
+  } catch (error) {
+    // The next renewal shows whether they were released.
+    for (const slot of gone) slot.releasing = false
+    throw error
+  }
   for (const slot of gone) lose(state, slot)
 }

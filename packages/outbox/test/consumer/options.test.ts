@@ -7,11 +7,15 @@ import {
   deadLetterAlerts,
   deadLetters,
 } from '@oncekey/outbox'
+import { redisPublisher } from '@oncekey/outbox/redis'
 import { describe, expect, test } from 'vitest'
 
 const handle = () => {}
 const log = memoryLog(memoryStore())
+const unordered = { ...log, capabilities: { ...log.capabilities, ordering: false } }
 const named = consumer({ name: 'named', handle })
+const streams = (settings: { ordered?: boolean } = {}) =>
+  redisPublisher({ name: 'streams', client: { xadd: async () => '1-0' }, stream: 's', ...settings })
 
 describe('consumer, relay and operator functions refuse, with an error that says what to write,', () => {
   test.each([
@@ -75,10 +79,15 @@ describe('consumer, relay and operator functions refuse, with an error that says
       'an ordered consumer on a log that keeps no order',
       () =>
         createRelay({
-          log: { ...log, capabilities: { ...log.capabilities, ordering: false } },
+          log: unordered,
           consumers: [consumer({ name: 'a', handle, ordered: true })],
         }),
       'keeps no order',
+    ],
+    [
+      'a publisher, which is ordered by default, on a log that keeps no order',
+      () => createRelay({ log: unordered, consumers: [streams()] }),
+      'Write `ordered: false`',
     ],
     ['a backoff that shrinks', () => backoff({ factor: 0.5 }), 'factor'],
     ['a cap below the base', () => backoff({ baseMs: 100, capMs: 50 }), 'at least baseMs'],
@@ -137,4 +146,9 @@ describe('backoff', () => {
     next = 0.999_999
     expect(wait(2)).toBe(200)
   })
+})
+
+test('a publisher that is not ordered has a relay on a log that keeps no order', () => {
+  const consumers = [streams({ ordered: false })]
+  expect(() => createRelay({ log: unordered, consumers })).not.toThrow()
 })

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { memoryLog, memoryStore } from '@oncekey/core'
 import { deadLetterAlerts } from '@oncekey/outbox'
 import { waitFor } from '@oncekey/test-servers'
@@ -37,4 +38,39 @@ test('alerts that were stopped in the middle of a check and started again check 
   }
   alerts.stop()
   end()
+})
+
+// Bugs: a check that outlasted the stop still paged, and reported the pool that was ended by then.
+test.each(['alerts', 'fails'])('a check that %s after the stop says nothing', async (how) => {
+  const { deadLetters } = memoryLog(memoryStore())
+  let answer = (): void => {}
+  let asked = false
+  const said: unknown[] = []
+  const heard = (message: unknown): void => void said.push(message)
+  const alerts = deadLetterAlerts({
+    maxAgeMs: 1,
+    onAlert: heard,
+    source: {
+      ...deadLetters,
+      async stats() {
+        asked = true
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        if (how === 'fails') throw new Error('Cannot use a pool after calling end on the pool')
+        return { ...(await deadLetters.stats()), oldestAgeMs: 60_000 }
+      },
+    },
+  })
+  subscribe('oncekey:relay-error', heard)
+  try {
+    alerts.start()
+    await waitFor(() => asked, { what: 'the check' })
+    alerts.stop()
+    answer()
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    expect(said).toEqual([])
+  } finally {
+    unsubscribe('oncekey:relay-error', heard)
+  }
 })

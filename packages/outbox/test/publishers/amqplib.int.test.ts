@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { deadLetters } from '@oncekey/outbox'
 import { amqplibConnection } from '@oncekey/outbox/amqplib'
 import { type RabbitPublisherOptions, rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
@@ -41,6 +42,43 @@ test('publishes a persistent CloudEvents message, as the other client does', asy
     headers: { 'cloudEvents:id': messages[0]?.messageId, 'cloudEvents:subject': 'größe 1' },
   })
 })
+
+// A bug: the client was not told why its connection had ended. It left its heartbeats running,
+// which keep the process.
+test('a connection that is broken off ends for the client, too, with what is under way', async () => {
+  const { name } = await freshExchange()
+  const url = new URL(rabbit.url())
+  const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5672) })
+  url.port = String(proxy.port)
+  url.searchParams.set('heartbeat', '60')
+  const made: Awaited<ReturnType<typeof connect>>[] = []
+  const connection = amqplibConnection(async () => {
+    const opened = await connect(url.href)
+    made.push(opened)
+    return opened
+  })
+  try {
+    const channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
+    const envelope = {
+      exchange: name,
+      routingKey: 'order.a',
+      mandatory: true,
+      durable: true,
+    } as const
+    const rest = { messageId: 'm', type: 't', timestamp: 1, contentType: 'a/b', headers: {} }
+    const send = () => channel.send({ ...envelope, ...rest }, Buffer.from('{}'))
+    await send()
+    const closed = new Promise((resolve) => made[0]?.once('close', resolve))
+    proxy.stallDownstream()
+    const under = send().catch((error: unknown) => error)
+    await setImmediate()
+    await channel.close()
+    expect(await under).toBeInstanceOf(Error)
+    await closed
+  } finally {
+    await proxy.stop()
+  }
+}, 60_000)
 
 test('events that no queue takes become dead letters after missingForMs, and no others', async () => {
   const { name, numbered } = await freshExchange()

@@ -52,6 +52,41 @@ test('a stream without consumers acknowledges what was sent again', async () => 
   })
 })
 
+/** What a user gets who may not ask about streams. */
+const unasked: NatsJetStream['jetstreamManager'] = async () => {
+  throw Object.assign(new Error('no permission'), { name: 'PermissionViolationError' })
+}
+
+// A bug: the leader of a stream in a cluster replies so to what it has not confirmed yet (NATS
+// before 2.10.20). The event counted as stored. If another server became the leader, no stream had
+// it. The stand-in drops the message that it has replied to.
+test.each([
+  ['the stream keeps everything', undefined],
+  ['nobody may ask what the stream keeps', unasked],
+])('a duplicate without a number is sent again if %s', async (_, jetstreamManager) => {
+  const stream = await freshStream()
+  const js = jetstream(await connected())
+  let replies = 0
+  const publisher = natsPublisher({
+    ...impatient,
+    name: stream.name,
+    jetstream: {
+      async publish(...message) {
+        replies += 1
+        if (replies > 1) return js.publish(...message)
+        return { stream: stream.name, seq: 0, duplicate: true }
+      },
+      jetstreamManager: jetstreamManager ?? ((check) => js.jetstreamManager(check)),
+    },
+    subject: ({ type }) => `${stream.name}.${type}`,
+  })
+  await relaying(pool, [publisher], async () => {
+    await emitNumbered(pool, ['a key'], 1)
+    await waitFor(async () => replies > 0 && (await isDone(stream.name)), { what: 'an outcome' })
+  })
+  expect(await stream.count()).toBe(1)
+})
+
 // A bug: the publisher compared the subject under which the stream keeps a message with that on
 // which it had published. A server that maps subjects changes it, so each event whose
 // acknowledgement was lost became a dead letter, although the stream had it.

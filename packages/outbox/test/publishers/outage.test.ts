@@ -1,3 +1,4 @@
+import { OncekeyError } from '@oncekey/core'
 import { expect, test } from 'vitest'
 import { outageGate } from '../../src/publishers/outage.ts'
 
@@ -274,4 +275,40 @@ test('after a failure, the first send to another destination probes at once', as
   const gate = gateOf({ backoff: () => 60_000 })
   await expect(gate.pass('bad', never(), () => Promise.reject('down'))).rejects.toBe('down')
   await gate.pass('good', never(), async () => {})
+})
+
+// A bug: a relay that stopped while the broker was slow left the gate closed, and the relay that
+// was started after it sent nothing until a probe had got through.
+test('a relay that ends a send says nothing about the broker', async () => {
+  const gate = gateOf({ backoff: () => 60_000, waitMs: 20 })
+  const stopping = new AbortController()
+  const sending = gate.pass('a', stopping.signal, () => new Promise(() => {}))
+  stopping.abort(new OncekeyError('lease-lost', 'The relay was stopped.'))
+  await expect(sending).rejects.toThrow('stopped')
+  await gate.pass('a', never(), async () => {})
+})
+
+test('a relay that ends a probe lets the next send probe', async () => {
+  const gate = gateOf({ backoff: (failures) => (failures === 1 ? 1 : 60_000) })
+  await expect(gate.pass('a', never(), () => Promise.reject('down'))).rejects.toBe('down')
+  const stopping = new AbortController()
+  let begun = (): void => {}
+  const isBegun = new Promise<void>((resolve) => (begun = resolve))
+  const probe = gate.pass('a', stopping.signal, () => {
+    begun()
+    return new Promise(() => {})
+  })
+  await isBegun
+  stopping.abort(new OncekeyError('lease-lost', 'The relay was stopped.'))
+  await expect(probe).rejects.toThrow('stopped')
+  await gate.pass('a', never(), async () => {})
+})
+
+test('the end of the time of an attempt counts as a failure of the broker', async () => {
+  const gate = gateOf({ backoff: () => 60_000, waitMs: 20 })
+  const late = new AbortController()
+  const sending = gate.pass('a', late.signal, () => new Promise(() => {}))
+  late.abort(new OncekeyError('delivery-timeout', 'too slow'))
+  await expect(sending).rejects.toThrow('too slow')
+  await expect(gate.pass('a', never(), async () => {})).rejects.toThrow(/waited 20 ms/)
 })

@@ -1,11 +1,13 @@
 import { deadLetters } from '@oncekey/outbox'
+import { amqplibConnection } from '@oncekey/outbox/amqplib'
 import { rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
 import { postgresLog, transact } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
+import { connect } from 'amqplib'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
-import { distinct, expectAllInOrder, impatient, relaying } from './broker-stream.ts'
-import { connected, database, freshExchange, pool } from './rabbit-exchanges.ts'
+import { distinct, emitNumbered, expectAllInOrder, impatient, relaying } from './broker-stream.ts'
+import { connected, database, freshExchange, pool, rabbit } from './rabbit-exchanges.ts'
 
 test('publishes a persistent CloudEvents message in binary mode', async () => {
   const { name, messages } = await freshExchange()
@@ -125,4 +127,27 @@ test('refuses invalid options at construction', () => {
   expect(made({ exchange: undefined })).toThrow(/exchange must be/)
   expect(made({ routingKey: 'order' })).toThrow(/event\.type/)
   expect(made({ maxMessageBytes: 0 })).toThrow(/whole number/)
+})
+
+// A bug: a publisher that was closed failed for every event from then on, so a relay that was
+// started again in the same process delivered nothing.
+test.each([
+  ['rabbitmq-client', () => connected()],
+  ['amqplib', () => amqplibConnection(() => connect(rabbit.url()))],
+])('a publisher that was closed opens another channel for the next event: %s', async (_, made) => {
+  const { name, numbered } = await freshExchange()
+  const publisher = rabbitmqPublisher<PoolClient>({
+    ...impatient,
+    name,
+    connection: made(),
+    exchange: name,
+  })
+  for (const n of [0, 1]) {
+    await relaying(pool, [publisher], async () => {
+      await emitNumbered(pool, [name], 1, n)
+      await waitFor(() => distinct(numbered()) === n + 1, { what: `event ${n}` })
+    })
+    await publisher.close()
+  }
+  expectAllInOrder(numbered(), [name], 2)
 })

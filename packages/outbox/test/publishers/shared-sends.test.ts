@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { type SharedSendOptions, sharedSends } from '../../src/publishers/shared-sends.ts'
 
+const never = () => new AbortController().signal
+
 /** What is sent is a string; its length counts as its bytes. */
 function sends(options: Partial<SharedSendOptions<string>> = {}) {
   const requests: string[][] = []
@@ -14,7 +16,7 @@ function sends(options: Partial<SharedSendOptions<string>> = {}) {
     },
     ...options,
   })
-  return { requests, send: (message: string) => send('orders', message, 60_000) }
+  return { requests, send: (message: string) => send('orders', message, 60_000, never()) }
 }
 
 test('a request keeps to the count and to the bytes, in order; a larger message goes alone', async () => {
@@ -72,9 +74,74 @@ test('a request without an answer is aborted when its time is up, and the next o
         })
       }),
   })
-  const first = send('orders', 'first', 50)
-  const second = send('orders', 'second', 60_000)
+  const first = send('orders', 'first', 50, never())
+  const second = send('orders', 'second', 60_000, never())
   await expect(first).rejects.toThrow('did not answer')
   await second
   expect(aborted).toBe(true)
 })
+
+// A bug: a relay that had stopped still sent what waited behind a request, while another process
+// sent the same events.
+test('what waits behind a request is not sent when its attempt has been ended', async () => {
+  const requests: string[][] = []
+  let answer = (): void => {}
+  const send = sharedSends<string>({
+    batchSize: 10,
+    isPermanent: () => false,
+    send(_, messages) {
+      requests.push(messages)
+      if (requests.length > 1) return Promise.resolve(new Map())
+      return new Promise((resolve) => {
+        answer = () => resolve(new Map())
+      })
+    },
+  })
+  const first = send('orders', 'first', 60_000, never())
+  await Promise.resolve()
+  const stopping = new AbortController()
+  const second = send('orders', 'second', 60_000, stopping.signal)
+  const third = send('orders', 'third', 60_000, never())
+  stopping.abort('stopped')
+  answer()
+  await first
+  await expect(second).rejects.toBe('stopped')
+  await third
+  expect(requests).toEqual([['first'], ['third']])
+})
+
+// A bug: a request of several messages went on with the next message of a key after a stop.
+test('a request is told to end when nobody waits for any of its messages any longer', async () => {
+  const { promise: begun, resolve: begin } = gate<AbortSignal>()
+  const send = sharedSends<string>({
+    batchSize: 10,
+    isPermanent: () => false,
+    send: (_, messages, signal) => {
+      begin(signal)
+      return new Promise((resolve) => {
+        signal.addEventListener('abort', () =>
+          resolve(new Map(messages.map((message) => [message, signal.reason]))),
+        )
+      })
+    },
+  })
+  const [one, other] = [new AbortController(), new AbortController()]
+  const sent = Promise.allSettled([
+    send('orders', 'a', 60_000, one.signal),
+    send('orders', 'b', 60_000, other.signal),
+  ])
+  const signal = await begun
+  one.abort('stopped')
+  expect(signal.aborted).toBe(false)
+  other.abort('stopped')
+  expect(signal.aborted).toBe(true)
+  expect(await sent).toEqual(Array(2).fill({ status: 'rejected', reason: 'stopped' }))
+})
+
+function gate<T>(): { readonly promise: Promise<T>; resolve(value: T): void } {
+  let resolve = (_: T): void => {}
+  const promise = new Promise<T>((resolved) => {
+    resolve = resolved
+  })
+  return { promise, resolve: (value) => resolve(value) }
+}

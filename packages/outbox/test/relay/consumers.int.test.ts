@@ -21,7 +21,7 @@ describe('a consumer', () => {
       await waitFor(() => seen.size === 300, { what: 'all events' })
     })
     const calls = await countStatements(database.url())
-    const advances = calls.filter(({ query }) => query.includes('.advance_2('))
+    const advances = calls.filter(({ query }) => query.includes('.advance_3('))
     expect(advances.reduce((sum, { calls: count }) => sum + count, 0)).toBeLessThan(150)
     const counted = await database.query(
       `select (select count(*) from oncekey.deliveries where consumer = $1)::int as deliveries,

@@ -25,12 +25,16 @@ afterAll(async () => {
   await database.query(`drop owned by ${role}; drop role ${role}`)
 })
 
-test('a relay needs no more than the grants in docs/grants.md', async () => {
+function urlOf(login: string): string {
   const url = new URL(database.url())
-  url.username = role
+  url.username = login
   url.password = 'secret'
+  return url.href
+}
+
+test('a relay needs no more than the grants in docs/grants.md', async () => {
   const log = postgresLog({
-    client: database.pool({ connectionString: url.href }),
+    client: database.pool({ connectionString: urlOf(role) }),
     retentionMs: 0,
     resolvedRetentionMs: 0,
   })
@@ -70,4 +74,15 @@ test('a relay needs no more than the grants in docs/grants.md', async () => {
   expect((await log.maintain()).dropped).toBeGreaterThan(0)
   expect(await database.query('select from oncekey.outbox')).toEqual([])
   await log.retire('effects')
+})
+
+test('in a database that was copied, the owner repairs the cursors, and a relay goes on', async () => {
+  const log = postgresLog({ client: database.pool({ connectionString: urlOf(role) }) })
+  const asked = { consumer: 'copied', relay: 'relay-1', leaseMs: 60_000, holding: [] }
+  await log.subscribe({ consumer: 'copied', types: null, startAt: 'beginning' })
+  await database.query(`update oncekey.numbering set system = 'another'`)
+  await expect(log.lease(asked)).rejects.toMatchObject({ cause: { code: '42501' } })
+  // What `npx oncekey consumers list` asks.
+  await postgresLog({ client: database.pool() }).lag('copied')
+  expect((await log.lease(asked)).taken).toHaveLength(64)
 })

@@ -1,27 +1,8 @@
-import { memoryLog, memoryStore, outboxEvent, SLOTS } from '@oncekey/core'
-import {
-  type Consumer,
-  consumer,
-  createRelay,
-  deadLetterAlerts,
-  deadLetters,
-} from '@oncekey/outbox'
+import { SLOTS } from '@oncekey/core'
+import { consumer, createRelay, deadLetterAlerts, deadLetters } from '@oncekey/outbox'
 import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
-
-const quick = { leaseMs: 600, minPollMs: 1, maxPollMs: 10, advanceEveryMs: 1 } as const
-
-function logOf(now?: () => number) {
-  const log = memoryLog(memoryStore(), now === undefined ? {} : { now })
-  const emit = (...subjects: string[]) =>
-    log.append(
-      subjects.map((subject) =>
-        outboxEvent({ type: 'order.created', subject }, { source: '/', traceparent: undefined }),
-      ),
-    )
-  const relay = (of: Consumer<any>) => createRelay({ ...quick, log, consumers: [of] })
-  return { log, emit, relay }
-}
+import { logOf, quick } from './quick-relay.ts'
 
 describe('a relay that is stopped', () => {
   test.each([Number.POSITIVE_INFINITY, 30 * 86_400_000])(
@@ -210,7 +191,7 @@ describe('a relay that is stopped', () => {
       },
       async release(request) {
         await log.release(request)
-        isReleased ||= request.slots.length > 0
+        isReleased ||= request.leaving
       },
     }
     const running = createRelay({
@@ -225,6 +206,27 @@ describe('a relay that is stopped', () => {
     await waitFor(() => isReleased, { what: 'the slots to be released' })
     const another = { consumer: 'late', relay: 'another', leaseMs: 1_000, holding: [] }
     const { taken } = await log.lease(another)
+    expect(taken.filter(({ crashes }) => crashes === 0)).toHaveLength(64)
+  })
+
+  test('gives back its slots although its last write fails', async () => {
+    const { emit, log } = logOf()
+    await emit('one')
+    let failures = 0
+    const failing: typeof log = {
+      ...log,
+      async advance() {
+        failures += 1
+        throw new Error('The disk is full.')
+      },
+    }
+    const consumers = [consumer({ name: 'a', handle() {} })]
+    const running = createRelay({ ...quick, log: failing, consumers })
+    running.start()
+    await waitFor(() => failures > 0, { what: 'a write to fail' })
+    await running.stop()
+    const next = { consumer: 'a', relay: 'next', leaseMs: 60_000, holding: [] }
+    const { taken } = await log.lease(next)
     expect(taken.filter(({ crashes }) => crashes === 0)).toHaveLength(64)
   })
 

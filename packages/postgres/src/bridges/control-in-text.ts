@@ -92,12 +92,21 @@ function endOfComment(text: string, from: number): number {
   return text.length
 }
 
-/** In a string of the form E'…' a backslash escapes the quote behind it. */
+/**
+ * In a string of the form E'…' a backslash escapes the quote behind it, and a doubled quote is one
+ * quote of the string. Behind a line break the string may be continued by another quote.
+ */
 function endOfEscapes(text: string, from: number): number {
-  const mark = /\\[\s\S]|'/g
+  const mark = /\\[\s\S]|''|'/g
   mark.lastIndex = from
   for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
-    if (found[0] === "'") return mark.lastIndex
+    if (found[0] !== "'") continue
+    CONTINUED.lastIndex = mark.lastIndex
+    if (!CONTINUED.test(text)) return mark.lastIndex
+    mark.lastIndex = CONTINUED.lastIndex
   }
   return text.length
 }
+
+/** What may stand between the parts of a string: a line break, and more space and comments. */
+const CONTINUED = /(?:[ \t\f\v]|--[^\n\r]*(?=[\n\r]))*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y

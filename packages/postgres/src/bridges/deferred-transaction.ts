@@ -10,8 +10,9 @@ import type {
   SqlClient,
   Statement,
 } from '../sql/sql-client.ts'
+import { isOutcomeKnown } from '../sql/sql-state.ts'
 import type { CallbackDriver } from './callback-driver.ts'
-import { setSessionsRight } from './set-sessions-right.ts'
+import { type Ask, type SetSessionsRight, setSessionsRight } from './set-sessions-right.ts'
 import { transactionHandle } from './transaction-handle.ts'
 
 /**
@@ -55,7 +56,9 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
       const late = (): Error => (isRead ? busy('Nothing could be asked', timeoutMs) : unanswered())
       const stoppable = isRead ? stop.signal : undefined
       try {
-        return await within(timeoutMs, driver.query(statement, undefined, stoppable), late, signal)
+        const ask: Ask = (each) => driver.query(each, undefined, stoppable)
+        const work = setRight.first(ask, statement, stop.signal)
+        return await within(timeoutMs, work, late, signal)
       } catch (error) {
         stop.abort(error)
         throw seen(error)
@@ -78,7 +81,7 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
       try {
         const opened = await within(timeoutMs, opening, late)
         over = opened.lost
-        return await begun(driver, opened, options, until)
+        return await begun(driver, opened, options, until, setRight)
       } catch (error) {
         throw seen(error, over)
       }
@@ -91,15 +94,18 @@ async function begun<Tx extends object, Row>(
   { tx, end, lost }: Deferred<Tx>,
   { first }: BeginOptions<Row>,
   until: number,
+  setRight: SetSessionsRight,
 ): Promise<Begun<Tx, Row>> {
-  const guard = transactionHandle(tx, driver.rules, driver.isLost)
+  const guard = transactionHandle(tx, driver.rules, driver.isLost ?? (() => false))
+  let askedFor: Error | undefined
   // Otherwise the handler's next statement could go out on the connection that replaced the lost
-  // one.
-  lost.catch(guard.revoke)
+  // one. A transaction that was rolled back, because we asked for it or because the server refused
+  // its COMMIT, has lost no connection.
+  lost.catch((error) => guard.revoke(isRolledBack(error) ? undefined : error))
 
   const stop = new AbortController()
   try {
-    const work = ask(first, stop.signal)
+    const work = setRight.first((each) => ask(each, stop.signal), first, stop.signal)
     const rows = await within(until - performance.now(), work, unanswered)
     return {
       rows,
@@ -163,15 +169,25 @@ async function begun<Tx extends object, Row>(
     }
   }
 
+  function isRolledBack(error: unknown): boolean {
+    return isOutcomeKnown(error) || (askedFor !== undefined && isCausedBy(error, askedFor))
+  }
+
   function ended(reason?: Error): Promise<void> {
     guard.end()
+    askedFor ??= reason
     return guard.loss() === undefined ? end(reason) : lost
   }
 
-  /** Resolves when the handler's open streams are closed, or their connection is lost. */
+  /**
+   * Resolves when the handler's open streams are closed and the driver sends nothing for a
+   * savepoint, or their connection is lost.
+   */
   async function closed(): Promise<void> {
     const closing = guard.closeStreams()
     if (closing !== undefined) await Promise.race([closing, lost.catch(() => {})])
+    const quiet = guard.nestedQuiet()
+    if (quiet !== undefined) await Promise.race([quiet, lost.catch(() => {})])
   }
 
   /**

@@ -1,11 +1,13 @@
 import { within } from '@oncekey/core'
-import { MAKE_WRITABLE, OWN_ROLE, readWrite } from '../sql/left-read-only.ts'
+import { MAKE_WRITABLE, OWN_ENCODING, readWrite } from '../sql/left-read-only.ts'
+import { speaksUtf8 } from '../sql/pg/client-encoding.ts'
 import { begunAlone, inAutocommit } from '../sql/pg/foreign-transaction.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from '../sql/pg/pg-session.ts'
 import { type PgWire, pgWire } from '../sql/pg/pg-wire.ts'
 import {
+  isOtherEncoding,
   isPreparedElsewhere,
   isReadOnlyServer,
   isSessionFit,
@@ -36,6 +38,7 @@ export function fromPg<Client>(
 ): SqlClient<Client> {
   const lender = pool as PgPool<PgPoolClient>
   const poolSize = pool.options.max ?? 10
+  listenToEncodings(pool)
   return fromPgSource<Client>(
     {
       poolSize,
@@ -50,6 +53,21 @@ export function fromPg<Client>(
     options,
   )
 }
+
+/**
+ * From its opening on, so that nothing that somebody sets before we borrow a client is missed. A
+ * query that somebody sent and did not await is waited for when we borrow it.
+ */
+function listenToEncodings(pool: object): void {
+  if (listenedToEncodings.has(pool)) return
+  listenedToEncodings.add(pool)
+  const { on } = pool as {
+    on?(event: 'connect', listener: (client: PgPoolClient) => void): unknown
+  }
+  on?.call(pool, 'connect', (client) => void speaksUtf8(client))
+}
+
+const listenedToEncodings = new WeakSet<object>()
 
 /**
  * Connects by callback, so that the client has an 'error' listener as soon as it leaves the pool. A
@@ -168,7 +186,7 @@ export function fromPgSource<Client>(
  */
 function whatSetsRight(error: unknown): readonly Statement[] | undefined {
   if (isReadOnlyServer(error)) return MAKE_WRITABLE
-  return isSetInSession(error) ? OWN_ROLE : undefined
+  return isOtherEncoding(error) ? OWN_ENCODING : undefined
 }
 
 /**

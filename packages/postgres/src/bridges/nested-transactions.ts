@@ -9,63 +9,120 @@ export interface NestedTransactions {
   ): unknown
   /** Rejects all open nested transactions with this error. */
   lost(error: Error): void
+  /**
+   * Resolves when the driver has no statement of its own under way, by which it opens or ends a
+   * nested transaction; undefined if it has none. Once the transaction is over it sends no more.
+   */
+  quiet(): Promise<void> | undefined
+}
+
+/** A nested transaction whose call has not settled. */
+interface Open {
+  /** Whether the driver sends a statement of its own for it, or is about to. */
+  isSending: boolean
+  readonly reject: (error: Error) => void
 }
 
 /**
- * For a driver that writes to a lost connection, and would end the process by that. When the
- * callback of a savepoint fails, the driver sends its own statement to end the savepoint. So once
- * `isGone` is true, the driver is not told of the callback's failure, and the handler gets the
- * error of the loss instead.
+ * For a driver that sends statements of its own around the callback of a savepoint, past the guard:
+ * SAVEPOINT before it, and ROLLBACK TO when it fails. After the end of the transaction these would
+ * undo the record, or reach the transaction of another request, or be written to a lost connection.
+ * So once `over` returns an error, the driver is not told how a callback ended, and a callback that
+ * was not called yet is not called. The driver's own promise then never settles, which costs
+ * nothing: no statement waits for it.
  */
 export function nestedTransactions(
-  isGone: () => boolean,
+  /** Why the transaction is over; undefined while it is not. */
+  over: () => Error | undefined,
   /** Receives the error of a statement that the driver itself sent. */
   failed: (error: unknown) => void,
 ): NestedTransactions {
-  const open = new Set<(error: Error) => void>()
+  const open = new Set<Open>()
+  const waiting: (() => void)[] = []
 
   return {
     run(call) {
       return new Promise((resolve, reject) => {
+        const nested: Open = { isSending: true, reject }
+        open.add(nested)
         let thrown: unknown
-        open.add(reject)
-        const over = (): void => void open.delete(reject)
-        const result = call(
-          (callback) => (inner) =>
+        const end = (settle: () => void): void => {
+          open.delete(nested)
+          tellIfQuiet()
+          settle()
+        }
+        /** Lets the driver end the nested transaction, unless all is over. */
+        const tell = (how: () => void, late: (error: Error) => void): void => {
+          const error = over()
+          if (error !== undefined) {
+            end(() => late(error))
+            return
+          }
+          nested.isSending = true
+          how()
+        }
+        const wrap =
+          <T>(callback: (inner: T) => unknown) =>
+          (inner: T): Promise<unknown> =>
             new Promise((done, undone) => {
-              const tell = (how: () => void): void => (isGone() ? undefined : how())
+              const error = over()
+              if (error !== undefined) return end(() => reject(error))
+              nested.isSending = false
+              tellIfQuiet()
               promised(() => callback(inner)).then(
-                (value) => tell(() => done(value)),
+                // What it wrote ends as the transaction does, because COMMIT releases a savepoint.
+                (value) =>
+                  tell(
+                    () => done(value),
+                    () => resolve(value),
+                  ),
                 (error) => {
                   thrown = error
-                  tell(() => undone(error))
+                  // It was not undone by itself, so its own error would say too little.
+                  tell(
+                    () => undone(error),
+                    (late) => reject(Object.assign(late, { cause: late.cause ?? error })),
+                  )
                 },
               )
-            }),
-        )
-        Promise.resolve(result).then(
-          (value) => {
-            over()
-            resolve(value)
-          },
+            })
+        // Within a promise, because the driver may throw at once.
+        new Promise((settle) => settle(call(wrap))).then(
+          (value) => end(() => resolve(value)),
           (error) => {
-            over()
             // An error that the callback threw may come from another connection.
             if (error !== thrown) failed(error)
-            reject(error)
+            end(() => reject(error))
           },
         )
       })
     },
     lost(error) {
-      for (const end of open) end(error)
+      const all = [...open]
       open.clear()
+      tellIfQuiet()
+      for (const { reject } of all) reject(error)
     },
+    quiet() {
+      if (isQuiet()) return undefined
+      return new Promise((resolve) => waiting.push(resolve))
+    },
+  }
+
+  function isQuiet(): boolean {
+    return ![...open].some(({ isSending }) => isSending)
+  }
+
+  function tellIfQuiet(): void {
+    if (isQuiet()) for (const resolve of waiting.splice(0)) resolve()
   }
 }
 
-/** The callback's result, or, if it returned a list of statements, their results. */
+/**
+ * The callback's result, or, if it returned a list of statements, their results. What it returned
+ * decides: the result of a statement may be a list, too, with members of its own.
+ */
 async function promised(callback: () => unknown): Promise<unknown> {
-  const result = await callback()
-  return Array.isArray(result) ? await Promise.all(result) : result
+  const result = callback()
+  return Array.isArray(result) ? await Promise.all(result) : await result
 }

@@ -10,6 +10,17 @@ import { transactionHandle } from './transaction-handle.ts'
 export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction<Client> {
   const { client } = session
   const guard = transactionHandle(client, { statements: { query: textOf }, refused: REFUSED })
+  let isOver = false
+
+  /**
+   * The session goes back to its pool with the end. What a second end sent would be a statement in
+   * the next user's transaction.
+   */
+  function endOnce(): void {
+    if (isOver) throw new OncekeyError('transaction-over', 'The transaction was ended before.')
+    isOver = true
+    guard.revoke()
+  }
 
   return {
     handle: guard.handle as Client,
@@ -22,7 +33,7 @@ export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTran
     },
 
     async commit<Row>(last: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
-      guard.revoke()
+      endOnce()
       try {
         const work = afterHandler(() => wire.two(client, last, COMMIT))
         const [{ rows }, { command }] = await answered(session, work, {
@@ -39,7 +50,7 @@ export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTran
     },
 
     async rollback<Row>({ timeoutMs, next }: { timeoutMs: number; next?: Statement<Row> }) {
-      guard.revoke()
+      endOnce()
       try {
         const work = afterHandler(() =>
           next === undefined ? rolledBack() : wire.two(client, ROLLBACK, next),

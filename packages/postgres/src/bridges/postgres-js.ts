@@ -29,7 +29,10 @@ export interface PostgresJs<Tx> {
   readonly options: {
     readonly max: number
     readonly max_pipeline?: number | undefined
-    readonly transform?: { readonly column?: { readonly from?: Renaming | undefined } }
+    readonly transform?: {
+      readonly column?: { readonly from?: Renaming | undefined }
+      readonly row?: { readonly from?: unknown }
+    }
   }
 }
 
@@ -56,6 +59,7 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
   if (!isPostgresJs(sql)) throw notPostgresJs()
   const { max_pipeline: pipeline = LEAST_PIPELINE } = sql.options
   if (pipeline < LEAST_PIPELINE) throw leavesTransactionsOpen(pipeline)
+  if (typeof sql.options.transform?.row?.from === 'function') throw transformsRows()
   const inlined = inliner()
   const rename = sql.options.transform?.column?.from ?? undefined
 
@@ -97,7 +101,7 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
       const stop = (): void => void query.cancel()
       signal?.addEventListener('abort', stop)
       try {
-        // Raw, so that no parser or transform of the user changes a value.
+        // Raw, so that no parser or transform of the user changes a value: `transform.row` would.
         return rowsOf(lastOf(await query.raw()), rename) as Row[]
       } catch (error) {
         throw isFirst ? readWrite(error) : error
@@ -260,6 +264,13 @@ function leavesTransactionsOpen(pipeline: number): OptionsError {
     `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +
       'the pool if BEGIN is the statement that fills a pipeline, and what is sent there next may never be ' +
       'committed. Leave it out, or write max_pipeline: 10_000, which nothing fills.',
+  )
+}
+
+function transformsRows(): OptionsError {
+  return new OptionsError(
+    'fromPostgresJs: transform.row changes raw rows, too, and what the database answers to Oncekey could not be ' +
+      'read. Leave it out, and change the rows where you read them; transform.column and transform.value may stay.',
   )
 }
 

@@ -94,6 +94,11 @@ export interface TransactionHandle<Tx> {
    * its end, so a COMMIT queued behind it would never be sent. The result is awaited.
    */
   closeStreams(): Promise<unknown> | undefined
+  /**
+   * Resolves when the driver sends nothing by itself for a nested transaction; undefined if it does
+   * not. To be called after {@link revoke}, and before anything that ends the transaction.
+   */
+  nestedQuiet(): Promise<void> | undefined
 }
 
 /**
@@ -104,8 +109,8 @@ export function transactionHandle<Tx extends object>(
   transaction: Tx,
   rules: HandleRules,
   /**
-   * For a driver that must not write to a lost connection: whether this error means a lost
-   * connection.
+   * For a driver that sends statements of its own for a nested transaction, past this guard:
+   * whether this error means a lost connection.
    */
   isLost?: (error: unknown) => boolean,
 ): TransactionHandle<Tx> {
@@ -119,7 +124,7 @@ export function transactionHandle<Tx extends object>(
   const nested =
     isLost &&
     nestedTransactions(
-      () => loss !== undefined,
+      () => over?.(),
       (error) => isLost(error) && lost(error),
     )
 
@@ -138,6 +143,7 @@ export function transactionHandle<Tx extends object>(
       open.clear()
       return closing.length === 0 ? undefined : Promise.all(closing)
     },
+    nestedQuiet: () => nested?.quiet(),
   }
 
   function revoke(): void {

@@ -42,6 +42,16 @@ export function leaseGoesOn(cause: unknown): OncekeyError {
   )
 }
 
+/** The error in lease mode if no connection came free for the response while its caller waited. */
+export function notStoredYet(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    `The response is not stored yet, because no connection came free for it: ${messageOf(cause)} It is ` +
+      'sent until the database has it, and the attempt keeps its key for as long as its lease lasts.',
+    { cause },
+  )
+}
+
 /** Raised by our functions: another attempt holds the key, or has written its record. */
 export const OWNED_BY_ANOTHER = 'OK002'
 

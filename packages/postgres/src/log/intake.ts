@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Intake, OncekeyError, type OutboxEvent, type TakeIn } from '@oncekey/core'
 import { type Began, markAtEnd } from '../commit/attempt-mark.ts'
+import { beginWithReply } from '../commit/begin-with-reply.ts'
 import { commitFailed } from '../commit/completion-error.ts'
 import { backstopOf } from '../sql/backstop.ts'
 import type { Permit } from '../sql/concurrency-limit.ts'
@@ -27,12 +28,12 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
   try {
     const token = randomUUID()
     const backstopMs = backstopOf(client, timeoutMs)
-    const { rows, transaction } = await client.begin({
+    const { reply, transaction } = await beginWithReply<TakenInJson, Tx>(client, {
       isolation: 'read committed',
       first: statements.takeIn({ token, backstopMs, consumer, eventIds, slots }),
       timeoutMs: Math.max(1, until - performance.now()),
     })
-    const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.reply ?? '')
+    const { fresh, started } = reply
     const began = (): Began => ({
       mark: markAtEnd(client, token, transaction),
       started: started.started,

@@ -8,9 +8,9 @@ export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Pr
   const [row] = await ask(rebaseCursors(schema))
   if (Number(row?.rebased) === 0) return
   process.emitWarning(
-    `The database of the schema "${schemaName}" was restored from a copy. ${row?.rebased} cursors ` +
-      'were repaired; events that had been delivered shortly before the copy was made may be ' +
-      'delivered again.',
+    `The database of the schema "${schemaName}" was restored from a copy, or the sequence of its ` +
+      `events was set back. ${row?.rebased} cursors were repaired; events that had been delivered ` +
+      'shortly before may be delivered again.',
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
 }

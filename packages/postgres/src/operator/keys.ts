@@ -37,8 +37,14 @@ export function postgresKeys(on: {
     lists: true,
 
     async get(key, { body = false } = {}) {
-      const [row] = await ask(findKey(quotedSchema)(key, lockOf(key), body))
-      return row === undefined ? undefined : detailOf(row)
+      const question = findKey(quotedSchema)(key, lockOf(key), body)
+      const [row] = await ask(question)
+      if (row !== undefined) return detailOf(row)
+      // The statement sees records as they were when it began, and locks as they are a moment
+      // later. If an attempt commits in between, it sees neither, so what is absent is asked for
+      // again.
+      const [late] = await ask(question)
+      return late === undefined ? undefined : detailOf(late)
     },
 
     list: async (filter, page) => listKeys(ask, quotedSchema, filter, page),

@@ -1,3 +1,4 @@
+import type { Claim } from '@oncekey/core'
 import type { SqlClient } from './sql-client.ts'
 
 /**
@@ -8,6 +9,19 @@ import type { SqlClient } from './sql-client.ts'
  */
 export function backstopOf(client: SqlClient, leaseMs: number): number {
   return client.concurrency === 'one' ? 0 : Math.min(Math.ceil(2 * leaseMs) + 5_000, MAX_INT)
+}
+
+/**
+ * The same for a transaction of lease mode, whose lease is renewed while it is open: a handler may
+ * send nothing for much longer than a short lease. So it is four times the handler's time limit and
+ * 5 s, as in transaction mode, and never less than a minute.
+ */
+export function lateBackstopOf(
+  client: SqlClient,
+  { leaseMs, handlerTimeoutMs = 0 }: Pick<Claim, 'leaseMs' | 'handlerTimeoutMs'>,
+): number {
+  const ms = backstopOf(client, Math.max(leaseMs, 2 * handlerTimeoutMs))
+  return ms === 0 ? 0 : Math.max(ms, 60_000)
 }
 
 const MAX_INT = 2 ** 31 - 1

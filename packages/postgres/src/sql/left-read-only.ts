@@ -22,14 +22,13 @@ export const MAKE_WRITABLE: readonly Statement[] = [
 ]
 
 /**
- * The same for a statement that was refused because an earlier user left another role or encoding
- * in the session. They change nothing where the login itself lacks a grant.
+ * The same for a statement that was refused because an earlier user left another encoding. There is
+ * no such thing for a role: the application may set one on each connection, or a pooler for it, and
+ * without it row-level security may not bind the handler.
  */
-export const OWN_ROLE: readonly Statement[] = [
-  'reset session authorization',
-  'reset role',
-  'reset client_encoding',
-].map((text) => ({ name: 'own_role', text, values: [] }))
+export const OWN_ENCODING: readonly Statement[] = [
+  { name: 'own_encoding', text: 'reset client_encoding', values: [] },
+]
 
 /**
  * Turns a standby's error for READ WRITE into the error that every other statement gets there. A

@@ -38,6 +38,11 @@ export function isOtherEncoding(error: unknown): boolean {
   return sqlState(error) === OTHER_ENCODING
 }
 
+/** The role of the session lacks a grant: the application's own role, or one that was left set. */
+export function isRefusedToRole(error: unknown): boolean {
+  return sqlState(error) === NOT_ALLOWED
+}
+
 /**
  * An earlier user of the session left a role or an encoding set in it. The error is the same if the
  * failed transaction itself made the setting, but its rollback then undoes it.
@@ -53,7 +58,8 @@ export function isPreparedElsewhere(error: unknown): boolean {
 
 const READ_ONLY = '25006'
 const OTHER_ENCODING = 'OK006'
-const SET_IN_SESSION = new Set([OTHER_ENCODING, '42501'])
+const NOT_ALLOWED = '42501'
+const SET_IN_SESSION = new Set([OTHER_ENCODING, NOT_ALLOWED])
 const NOT_PREPARED = new Set(['26000', '42P05'])
 
 /** Errors after which a session is not fit, in addition to those that leave the outcome unknown. */

@@ -1,5 +1,10 @@
 import { messageOf, OncekeyError, OptionsError } from '@oncekey/core'
-import { isOtherEncoding, isPreparedElsewhere, isReadOnlyServer } from './session-fitness.ts'
+import {
+  isOtherEncoding,
+  isPreparedElsewhere,
+  isReadOnlyServer,
+  isRefusedToRole,
+} from './session-fitness.ts'
 import { sqlState } from './sql-state.ts'
 
 /** Translates an error of one of our statements into a code of the contract. */
@@ -37,6 +42,15 @@ export function storeError(error: unknown, schema: string): OncekeyError {
       'store-unavailable',
       `${(error as Error).message}: somebody has set it on a connection of the pool, which was closed. ` +
         'Write SET LOCAL in a transaction, and RESET client_encoding in it once it is not needed.',
+      { cause: error },
+    )
+  }
+  if (isRefusedToRole(error)) {
+    return new OncekeyError(
+      'store-unavailable',
+      `The role of the session lacks a grant in the schema "${schema}" (docs/grants.md): ` +
+        `${messageOf(error)}. If somebody left another role in the session by SET ROLE, write SET ` +
+        'LOCAL ROLE there; a pooler keeps that session until it is ended (PgBouncer: RECONNECT).',
       { cause: error },
     )
   }

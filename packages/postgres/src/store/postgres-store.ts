@@ -41,7 +41,7 @@ export function postgresStore<Tx>(options: PostgresStoreOptions<Tx>): Store<Tx> 
       concurrency: state.client.concurrency,
     },
     begin: (claim) => begin(state, claim),
-    open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    open: async (time) => keylessAttempt(state, time),
     settle: ({ withinMs }) => state.lateEnds.settled(withinMs),
     keys: postgresKeys(state),
     operations: postgresOperations(state),
@@ -53,7 +53,7 @@ function leaseStore<Tx>(options: ResolvedOptions<Tx>): Store<Tx> {
   return {
     capabilities: { name: 'postgres', mode: 'lease', transactions: true, concurrency: 'many' },
     begin: (claim) => beginLease(state, claim),
-    open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    open: async (time) => keylessAttempt(state, time),
     async settle({ withinMs }) {
       const open = [state.lateEnds.settled(withinMs), state.giveBack.settled(withinMs)]
       return (await Promise.all(open)).reduce((sum, each) => sum + each)

@@ -11,6 +11,12 @@ test.each([
   ['-- mine\rrollback and chain', 'ROLLBACK'],
   ["select 'it''s'; abort", 'ABORT'],
   [String.raw`select E'\'; '; commit`, 'COMMIT'],
+  // A bug: the second quote was taken for the begin of a string without escapes, and what followed
+  // for a part of it.
+  [String.raw`select E'it''s\''; commit`, 'COMMIT'],
+  [`select E'a'\n'\\''; commit`, 'COMMIT'],
+  [`select E'a' -- b'\r\n -- c'\n\t'\\''; commit`, 'COMMIT'],
+  [`select E'a' '\\'; commit; --'`, 'COMMIT'],
   ['select $tag$ $$; $tag$; commit', 'COMMIT'],
   ['select "a;""b"; prepare  transaction \'x\'', 'PREPARE  TRANSACTION'],
   ['select 1; start transaction', 'START TRANSACTION'],
@@ -35,6 +41,8 @@ test.each([
   'select case when true then 1 end',
   "insert into notes values ('x; commit')",
   String.raw`insert into notes values (E'\'; commit; --')`,
+  String.raw`insert into notes values (E'it''s \'; commit; --')`,
+  `insert into notes values (E'a'\n'\\'; commit; --')`,
   'select 1 -- ; commit',
   'select 1 /* ; commit /* ; end */ ; rollback */',
   'insert into "a; commit" values (1)',
@@ -59,6 +67,8 @@ test('takes time in proportion to the text', () => {
   const text = `insert into notes values ${values.join()} -- ; end`
   expect(controlInText(text)).toBeUndefined()
   expect(controlInText(`${"'".repeat(100_001)}; commit`)).toBeUndefined()
+  expect(controlInText(`E'${"'\n'".repeat(50_000)}; commit`)).toBeUndefined()
+  expect(controlInText(`E''${' --  -- \n'.repeat(50_000)}; commit`)).toBe('COMMIT')
   expect(controlInText(`${'/*'.repeat(100_000)}; commit`)).toBeUndefined()
   expect(controlInText(`create function f${'('.repeat(100_000)}begin atomic`)).toBeUndefined()
 })

@@ -8,13 +8,14 @@ import { fromPrisma } from '@oncekey/postgres/prisma'
 import { fromSequelize } from '@oncekey/postgres/sequelize'
 import { waitFor } from '@oncekey/test-servers'
 import { PrismaPg } from '@prisma/adapter-pg'
+import type { Pool } from 'pg'
 import pgPromise, { type ITask } from 'pg-promise'
 import { Sequelize } from 'sequelize'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 import { codeOf } from './open-transactions.ts'
-import { PrismaClient } from './prisma/generated/client.ts'
+import { type Prisma, PrismaClient } from './prisma/generated/client.ts'
 
 const database = testDatabase()
 beforeAll(() =>
@@ -41,6 +42,30 @@ describe('Prisma', () => {
       }),
     })
     await prisma.$disconnect()
+  })
+
+  // As Nest's services are made.
+  test('takes a class that extends the client, if its adapter has the pool', async () => {
+    class PrismaService extends PrismaClient {
+      constructor(at: Pool | { readonly connectionString: string }) {
+        super({ adapter: new PrismaPg(at) })
+      }
+    }
+    const pool = database.pool()
+    const storeOn = (prisma: PrismaService) =>
+      postgresStore({ client: fromPrisma(prisma, { pool }) })
+    const attempt = attemptOf(await storeOn(new PrismaService(pool)).begin(claimOf()))
+    const tx: Prisma.TransactionClient = await attempt.transaction()
+    const id = randomUUID()
+    await tx.order.create({ data: { id } })
+    expect(await attempt.complete(kept('done'))).toBe('stored')
+    expect(await database.hasOrder(id)).toBe(true)
+
+    const other = new PrismaService({ connectionString: database.url() })
+    await expect(storeOn(other).begin(claimOf())).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('did not take a client from this pool') },
+    })
+    await other.$disconnect()
   })
 
   // A bug: nothing bounded that wait, and the claim kept its connection and its key meanwhile.

@@ -84,6 +84,19 @@ describe('postgresStore', () => {
     expect(() => fromPostgresJs(piping(10_000))).not.toThrow()
   })
 
+  // A bug: such a function got the raw rows of Oncekey, too, and each claim left its transaction
+  // open.
+  test('refuses postgres.js with a function that changes rows', () => {
+    const sentence = /^fromPostgresJs: transform\.row changes raw rows, too/
+    const changing = (transform: object) => postgres({ transform })
+    expect(() => fromPostgresJs(changing({ row: (row: object) => row }))).toThrow(sentence)
+    expect(() => fromPostgresJs(changing({ row: { from: (row: object) => row } }))).toThrow(
+      sentence,
+    )
+    expect(() => fromPostgresJs(changing(postgres.camel))).not.toThrow()
+    expect(() => fromPostgresJs(changing({ undefined: null }))).not.toThrow()
+  })
+
   test('refuses `prepare` through a bridge', () => {
     expect(() => postgresStore({ client: fromPostgresJs(sql), prepare: true })).toThrow(
       /^prepare: .*Leave `prepare` off/,

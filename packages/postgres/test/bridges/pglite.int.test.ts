@@ -10,7 +10,7 @@ import { fromPglite } from '@oncekey/postgres/pglite'
 import { startNode } from '@oncekey/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, WITH_ESCAPES } from '../database/unseen.ts'
 
 let db: PGlite
 beforeAll(async () => {
@@ -170,6 +170,7 @@ describe('the transaction a handler gets', () => {
 
   test('that the handler ended itself stores nothing and is an error', async () => {
     const { attempt, tx, store, claim } = await begin()
+    await tx.exec(WITH_ESCAPES)
     await tx.exec(unseen('commit'))
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
       code: 'transaction-ended',
@@ -185,6 +186,7 @@ describe('the transaction a handler gets', () => {
     async (how) => {
       for (let time = 0; time < 20; time++) {
         const { attempt, store, claim, tx } = await begin({ keyless: how === 'without a key' })
+        await tx.exec(WITH_ESCAPES)
         await tx.exec(unseen('commit'))
         const end = {
           refused: () => attempt.complete(refused('no')),

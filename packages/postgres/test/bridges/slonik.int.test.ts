@@ -113,3 +113,23 @@ test('COMMIT in a fragment of a query is refused', async () => {
   }
   await attempt.release()
 })
+
+// A bug: after it the first one counted as open, and the record was to be sent through that.
+test('a savepoint that waits for the end of another one leaves the transaction usable', async () => {
+  const store = postgresStore({ client: fromSlonik(await poolWith()) })
+  const claim = claimOf()
+  const attempt = attemptOf(await store.begin(claim))
+  const tx = await attempt.transaction()
+  const [first, second] = [randomUUID(), randomUUID()]
+  await new Promise((resolve) => {
+    void tx.transaction(async (inner) => {
+      void inner.query(insert(first))
+      // After the callback has returned, and before the statement is answered.
+      process.nextTick(() => resolve(tx.transaction((other) => other.query(insert(second)))))
+    })
+  })
+  expect(await attempt.complete(kept('done'))).toBe('stored')
+  expect(await database.hasOrder(first)).toBe(true)
+  expect(await database.hasOrder(second)).toBe(true)
+  expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
+})

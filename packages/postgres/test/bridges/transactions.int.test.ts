@@ -5,7 +5,7 @@ import { type TcpProxy, waitFor } from '@oncekey/test-servers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 import { bridges } from './driven/all.ts'
 import type { Bridge } from './driven/bridge.ts'
 import { codeOf, errorOf, whole } from './open-transactions.ts'
@@ -17,6 +17,7 @@ function textOf(error: unknown): string {
 
 describe.each(bridges)('$name', ({ open, lacks }) => {
   const database = testDatabase()
+  withEscapes(database)
   const opened: Bridge[] = []
   const proxies: TcpProxy[] = []
 

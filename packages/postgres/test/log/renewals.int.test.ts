@@ -1,6 +1,7 @@
 import type { TakenSlot } from '@oncekey/core'
 import { postgresLog } from '@oncekey/postgres'
 import { expect, test } from 'vitest'
+import { leaseSlots } from '../../src/log/statements/slots.ts'
 import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
@@ -41,3 +42,31 @@ test('a renewal writes one row, that of its relay, and no cursor', async () => {
   }
   expect([held.get('one')?.length, held.get('two')?.length]).toEqual([32, 32])
 })
+
+// A bug: a relay that asked in a transaction begun earlier, as on a cold connection, took another's
+// new lease for one of a clock that was put back, and took its slots as those of a dead relay.
+test('a lease that is renewed while another relay asks stays', async () => {
+  const pool = database.pool({ max: 2 })
+  const log = postgresLog({ client: pool })
+  const consumer = 'renewed meanwhile'
+  await log.subscribe({ consumer, types: null, startAt: 'now' })
+  const asking = await pool.connect()
+  try {
+    await asking.query('begin')
+    await asking.query('select now()')
+    const { taken } = await log.lease({ consumer, relay: 'one', leaseMs: 60_000, holding: [] })
+    expect(taken).toHaveLength(64)
+    const { rows } = await asking.query<{ reply: string }>(
+      `select oncekey.${LEASE_SLOTS}($1, 'two', 60000, '[]', false) as reply`,
+      [consumer],
+    )
+    expect(JSON.parse(rows[0]?.reply ?? '')).toMatchObject({ relays: 2, taken: [] })
+  } finally {
+    await asking.query('commit')
+    asking.release()
+  }
+})
+
+const LEASE_SLOTS = /\.(lease_slots_\d+)\(/.exec(
+  leaseSlots('oncekey')({ consumer: '', relay: '', leaseMs: 1, holding: [] }).text,
+)?.[1]

@@ -1,5 +1,7 @@
 import { keyTarget } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
+import { sqlClientOf } from '../../src/bridges/postgres-client.ts'
+import { postgresKeys } from '../../src/operator/keys.ts'
 import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
 
@@ -80,6 +82,32 @@ describe('acts on keys', () => {
     expect(await store.keys.release(claim, act)).toBe('running')
     expect(await attempt.complete(kept('done'))).toBe('stored')
     expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
+  })
+
+  // A bug: it was reported as absent, between running and finished.
+  test('find a key whose attempt commits while they are asked', async () => {
+    const pool = database.pool({ max: 4 })
+    const claim = claimOf()
+    const attempt = attemptOf(await storeOn(pool).begin(claim))
+    const looking = await pool.connect()
+    await looking.query('begin isolation level repeatable read; select from oncekey.records')
+    const sql = sqlClientOf(pool, { prepare: false })
+    let asked = 0
+    const client: typeof sql = {
+      ...sql,
+      async query<Row>(...[statement, options]: Parameters<typeof sql.query<Row>>) {
+        asked += 1
+        if (asked > 1) return sql.query(statement, options)
+        // As if the commit came when this statement had begun, and not yet looked at the locks.
+        await attempt.complete(kept('done'))
+        return (await looking.query(statement.text, [...statement.values])).rows as Row[]
+      },
+    }
+    const keys = postgresKeys({ client, schema: 'oncekey', quotedSchema: 'oncekey' })
+    const found = await keys.get(claim)
+    await looking.query('rollback')
+    looking.release()
+    expect(found?.state).toBe('finished')
   })
 
   test('what PostgreSQL cannot keep is refused with a sentence', async () => {

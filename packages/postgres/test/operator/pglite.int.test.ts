@@ -78,7 +78,10 @@ test('a redrive of any rate is carried, and one that always fails holds up no ot
   expect(await redrives.get(fastest)).toMatchObject({ state: 'done', redriven: 3 })
   expect(await redrives.get(slowest)).toMatchObject({ state: 'running', redriven: 1 })
   expect(await redrives.get(broken)).toMatchObject({ state: 'running', redriven: 0 })
-  // If there is nothing else to carry, the failure is thrown.
+  // It has been put off. If there is nothing else to carry once it is due, its failure is thrown.
+  await db.query(`update oncekey.redrives set next_at = now() - interval '1 hour' where id = $1`, [
+    broken,
+  ])
   await expect(redrives.carry()).rejects.toThrow()
   await db.close()
 })

@@ -6,9 +6,19 @@ import { Pool, type PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn } from '../database/test-database.ts'
+import { readAll } from '../log/read-all.ts'
 
 const suffix = randomUUID().slice(0, 8)
-const roles = ['oncekey_owner', 'app', 'purger', 'operator', 'eraser', 'metrics', 'taker'] as const
+const roles = [
+  'oncekey_owner',
+  'app',
+  'purger',
+  'relay',
+  'operator',
+  'eraser',
+  'metrics',
+  'taker',
+] as const
 const pools: Pool[] = []
 let database: Database
 let root: Pool
@@ -113,6 +123,41 @@ test('a role with the documented grants for purge can purge', async () => {
   expect(purged).toBeDefined()
 })
 
+// A bug: the role had no right on the sequence, so its relay left the check out, and the owner's
+// lag found nothing where the numbering was the server's own. New events reached no consumer.
+test.each([
+  ['was set back', []],
+  [
+    'is a copy that an earlier release has repaired',
+    [`update oncekey.numbering set system = 'another'`, 'select oncekey.rebase_2()'],
+  ],
+])(
+  'a relay with the documented grants fails in a log whose sequence %s, and misses nothing once the owner has asked for a lag',
+  async (what, statements) => {
+    const consumer = what.replaceAll(' ', '-')
+    for (const sql of await grantsOf('Relay')) await root.query(sql)
+    const owner = poolOf('oncekey_owner')
+    const log = postgresLog<PoolClient>({ client: poolOf('relay') })
+    await log.append(Array.from({ length: 200 }, () => eventOf()))
+    await readAll(log, consumer)
+    // As retention does, once all have passed them.
+    await owner.query('truncate oncekey.outbox')
+    await owner.query('alter sequence oncekey.outbox_seq_seq restart')
+    for (const statement of statements) await owner.query(statement)
+    const event = eventOf()
+    await log.append([event])
+    const forbidden = { cause: { code: '42501' } }
+    await expect(readAll(log, consumer)).rejects.toMatchObject(forbidden)
+    await expect(log.lag(consumer)).rejects.toMatchObject(forbidden)
+    await expect(owner.query('select * from oncekey.consumer_lag')).rejects.toMatchObject({
+      code: 'OK003',
+    })
+    // What `npx oncekey consumers list` asks.
+    expect((await postgresLog({ client: owner }).lag(consumer)).events).toBe(1)
+    expect(await readAll(log, consumer)).toEqual([event.id])
+  },
+)
+
 test('a role with the documented grants for operators can read keys, act on them and read the audit', async () => {
   const owner = storeOn(poolOf('oncekey_owner'), { mode: 'lease' })
   for (const sql of await grantsOf('Operators')) await root.query(sql)
@@ -124,7 +169,7 @@ test('a role with the documented grants for operators can read keys, act on them
   await attemptOf(await owner.begin(claim)).abandon()
   expect((await keys?.get(claim))?.state).toBe('unknown')
   expect(await keys?.release(claim, act)).toBe('done')
-  await attemptOf(await owner.begin(claim)).abandon()
+  await attemptOf(await owner.begin(again(claim))).abandon()
   expect(await keys?.answer(claim, kept('by hand').response, act)).toBe('done')
   expect((await keys?.list(claim, { limit: 10 }))?.items).toHaveLength(1)
   expect(await keys?.forget({ ...claim, fingerprint }, act)).toBe('done')

@@ -1,5 +1,6 @@
 import { OptionsError } from '@oncekey/core'
 import { migrate, postgresStore } from '@oncekey/postgres'
+import { migratePackage } from '@oncekey/postgres/client'
 import { startNode } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { migrations } from '../../src/schema/migrations/all.ts'
@@ -32,6 +33,33 @@ describe('migrate', () => {
     const exits = await Promise.all(children.map(({ exited }) => exited))
     expect(exits.map(({ code }) => code)).toEqual(Array(10).fill(0))
     expect(await versionsOf('at_once')).toEqual(everyVersion)
+  })
+
+  test('neither rewrites a table that grows with requests nor builds an index on one that is there', async () => {
+    const pool = database.pool()
+    const grows = /^(records|attempts|leases|outbox|outbox_\d|processed_events)$/
+    const shapes = async () => {
+      const tables = await database.query<{ name: string; shape: string }>(
+        `select c.relname as name, concat_ws(' ', c.oid, c.relfilenode, (
+            select string_agg(i.indexrelid::text, ' ' order by i.indexrelid)
+              from pg_index i where i.indrelid = c.oid)) as shape
+          from pg_class c
+          where c.relnamespace = to_regnamespace('by_steps') and c.relkind in ('r', 'p')`,
+      )
+      return new Map(tables.map(({ name, shape }) => [name, shape]))
+    }
+    const changed = new Set<string>()
+    let before = new Map<string, string>()
+    for (const { version } of everyVersion) {
+      const tables = { package: 'postgres', migrations: migrations.slice(0, version) }
+      await migratePackage(pool, tables, { schema: 'by_steps' })
+      const after = await shapes()
+      for (const [name, shape] of before) if (after.get(name) !== shape) changed.add(name)
+      before = after
+    }
+    expect([...before.keys()].filter((name) => grows.test(name))).toHaveLength(13)
+    expect([...changed].filter((name) => grows.test(name))).toEqual([])
+    expect(changed).toContain('deliveries')
   })
 
   test('does everything or nothing', async () => {

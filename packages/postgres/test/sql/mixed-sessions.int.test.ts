@@ -81,7 +81,7 @@ describe.each(wires)('a pooler that mixes sessions up, $wire', ({ pipeline, prep
   }
 
   test('loses no claim of lease mode', async () => {
-    const { pool, store, claim } = await behind('claim_lease_5(')
+    const { pool, store, claim } = await behind('claim_lease_7(')
     const attempt = attemptOf(await store.begin(claim))
     expect(said(await elsewhere().begin(again(claim)))).toBe('in-progress')
     expect(await attempt.complete(kept('done'))).toBe('stored')

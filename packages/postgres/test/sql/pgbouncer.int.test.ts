@@ -162,32 +162,40 @@ describe('behind PgBouncer in transaction mode', () => {
     },
   )
 
-  // A bug: a claim of lease mode is a statement in autocommit, so the pooler kept the session when
-  // we closed our connection, and each claim on it was answered 503.
-  describe.each(['transaction', 'lease'] as const)(
-    'a session in which somebody has left another role serves in %s mode',
-    (mode) => {
-      test.each(['set role pg_monitor', 'set session authorization pg_monitor'])(
-        '%s',
-        async (set) => {
-          const pooler = await startPgBouncer(database.url(), {
-            settings: { default_pool_size: '1' },
-          })
-          const pool = database.pool({ connectionString: pooler.through(database.url()), max: 4 })
-          const store = storeOn(pool, { mode, maxConcurrent: 1 })
-          for (const completion of [kept('done', [eventOf()]), refused('no')]) {
-            await pool.query(set)
-            const claim = claimOf()
-            const attempt = attemptOf(await store.begin(claim))
-            if (mode === 'lease') expect(await attempt.renew(60_000)).toBe('held')
-            expect(await attempt.complete(completion)).toBe('stored')
-            await pool.query(set)
-            expect(said(await store.begin(again(claim)))).toMatch(/^replay/)
-          }
-          await pool.end()
-          await pooler.stop()
-        },
-      )
+  // It cannot be told from a role that was set on purpose, and without that one row-level security
+  // may not bind the handler. So the role is not taken off. In transaction mode our connection is
+  // closed with the transaction open, and the pooler ends the session of such a one; in lease mode
+  // the error says how to end it.
+  test.each(
+    (['transaction', 'lease'] as const).flatMap((mode) =>
+      ['set role pg_monitor', 'set session authorization pg_monitor'].map((set) => ({ mode, set })),
+    ),
+  )(
+    'a session with another role serves no claim until it is ended: $set, $mode',
+    async ({ mode, set }) => {
+      const { username } = new URL(database.url())
+      const pooler = await startPgBouncer(database.url(), {
+        settings: { default_pool_size: '1', admin_users: username },
+      })
+      const pool = database.pool({ connectionString: pooler.through(database.url()), max: 4 })
+      const store = storeOn(pool, { mode, maxConcurrent: 1 })
+      await pool.query(set)
+      await expect(store.begin(claimOf())).rejects.toMatchObject({
+        code: 'store-unavailable',
+        message: expect.stringMatching(/permission denied.*SET LOCAL ROLE.*RECONNECT/),
+      })
+      if (mode === 'lease') {
+        // PgBouncer may have ended the session by now, if our connection closed in mid-statement.
+        const console = new URL(pooler.through(database.url()))
+        console.pathname = '/pgbouncer'
+        const admin = database.pool({ connectionString: console.href, max: 1 })
+        await admin.query('reconnect')
+        await admin.end()
+      }
+      const attempt = attemptOf(await store.begin(claimOf()))
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      await pool.end()
+      await pooler.stop()
     },
   )
 

@@ -8,11 +8,13 @@ import createKnex from 'knex'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
 import { describe, expect, test } from 'vitest'
+import { sqlClientOf } from '../../src/bridges/postgres-client.ts'
 import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 
 const database = testDatabase()
+withEscapes(database)
 
 describe('handlers that query the pool beside their transaction', () => {
   test('all finish on a pool of two', async () => {
@@ -38,6 +40,37 @@ describe('handlers that query the pool beside their transaction', () => {
     await Promise.all(handlers)
   })
 })
+
+// A bug: the second end was a statement on a client that the pool had lent to somebody else, and
+// ended that one's transaction.
+test.each(['rollback', 'commit'] as const)(
+  'a transaction that is ended twice, by %s, sends nothing to the next user of its client',
+  async (first) => {
+    const pool = database.pool({ max: 1 })
+    const nothing = { name: 'nothing', text: 'select 1', values: [] }
+    const { transaction } = await sqlClientOf(pool, { prepare: false }).begin({
+      isolation: 'read committed',
+      first: nothing,
+      timeoutMs: 5_000,
+    })
+    const timeoutMs = 5_000
+    const end = {
+      rollback: () => transaction.rollback({ timeoutMs }),
+      commit: () => transaction.commit(nothing, { timeoutMs }),
+    }
+    await end[first]()
+    const id = randomUUID()
+    const next = await pool.connect()
+    await next.query('begin')
+    for (const again of [end.rollback, end.commit]) {
+      await expect(again()).rejects.toMatchObject({ code: 'transaction-over' })
+    }
+    await next.query('insert into orders values ($1)', [id])
+    await next.query('rollback')
+    next.release()
+    expect(await database.hasOrder(id)).toBe(false)
+  },
+)
 
 describe('a pool with every client in use', () => {
   test('answers 503 in time, and gives back a client that comes later', async () => {
@@ -184,7 +217,7 @@ describe('a client given back with an open transaction', () => {
 describe.each(wires)('after every way an attempt can end, $wire', ({ pipeline, prepare }) => {
   test('no client, transaction or lock is left over', async () => {
     const pool = database.pool({ max: 8, pipeline, application_name: `left-${randomUUID()}` })
-    const store = storeOn(pool, { prepare })
+    const store = storeOn(pool, { prepare, acquireTimeoutMs: 60_000 })
     const ends = [
       async () => void (await attemptOf(await store.begin(claimOf())).complete(kept('done'))),
       async () => void (await attemptOf(await store.begin(claimOf())).complete(refused('no'))),

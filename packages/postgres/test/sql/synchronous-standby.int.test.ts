@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { type ReplicatedStore, replicatedStore } from '../database/replicated-store.ts'
 import { storeOn } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, WITH_ESCAPES } from '../database/unseen.ts'
 
 const insert = 'insert into orders values ($1)'
 
@@ -121,6 +121,7 @@ describe('a commit that waits for a synchronous standby', () => {
       const tx = await attempt.transaction()
       await tx.query(insert, [randomUUID()])
       await site.loseStandby()
+      await tx.query(WITH_ESCAPES)
       tx.query(unseen('commit')).catch(() => {})
       await toWait()
       const ended = {

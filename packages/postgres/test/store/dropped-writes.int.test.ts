@@ -3,9 +3,10 @@ import { postgresLog } from '@oncekey/postgres'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 
 const database = testDatabase()
+withEscapes(database)
 const stored = { code: 'commit-failed', message: expect.stringContaining('was dropped') }
 const asked = { code: 'store-unavailable', message: expect.stringContaining('was dropped') }
 

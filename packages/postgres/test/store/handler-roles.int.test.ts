@@ -223,38 +223,25 @@ describe('a login as the tenant itself', () => {
       )
       await client.query('rollback')
       expect(JSON.stringify(rows)).not.toContain('classified')
-      if (code !== '42501') answered.add(name)
+      if (code !== '42501') answered.add(name.replace(/_\d+$/, ''))
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // They touch no table with these arguments; a trigger function says that it is one.
+    // In no version do they touch a table with these arguments; a trigger function says that it is
+    // one.
     expect([...answered].sort()).toEqual([
       'oncekey.begin_anew',
       'oncekey.claim',
-      'oncekey.claim_2',
-      'oncekey.claim_3',
       'oncekey.complete',
-      'oncekey.complete_2',
-      'oncekey.complete_3',
-      'oncekey.complete_4',
-      'oncekey.complete_attempt_3',
-      'oncekey.complete_attempt_4',
-      'oncekey.complete_attempt_5',
+      'oncekey.complete_attempt',
       'oncekey.deliveries_written',
       'oncekey.delivery_times',
       'oncekey.end_attempt',
-      'oncekey.end_attempt_2',
-      'oncekey.end_attempt_3',
       'oncekey.file_failed',
-      'oncekey.file_failed_2',
       'oncekey.give_back_attempts',
       'oncekey.is_ahead',
       'oncekey.present_snapshot',
-      'oncekey.present_snapshot_2',
-      'oncekey.read_events_2',
-      'oncekey.read_events_3',
-      'oncekey.read_events_4',
-      'oncekey.read_events_5',
+      'oncekey.read_events',
       'oncekey.record_json',
       'oncekey.refuse_change',
       'oncekey.refuse_other_change',

@@ -4,12 +4,13 @@ import pg, { type PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 
 const insert = 'insert into orders values ($1)'
 
 describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
+  withEscapes(database)
   const begin = async (max = 4) => {
     const pool = database.pool({ max, pipeline })
     const store = storeOn(pool, { prepare })

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { bridges } from '../bridges/driven/all.ts'
 import { again, attemptOf, claimOf, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 
 const ends = {
   refused: (attempt: Attempt) => attempt.complete(refused('no')),
@@ -18,6 +18,7 @@ const ends = {
 // again.
 describe.each(bridges)('$name: a COMMIT of the handler that went past the guard', ({ open }) => {
   const database = testDatabase()
+  withEscapes(database)
 
   test.each(Object.entries(ends))(
     'is seen on a server that hides what its sessions do: %s',
@@ -41,6 +42,7 @@ describe.each(bridges)('$name: a COMMIT of the handler that went past the guard'
 
 describe('while every connection of the pool is in use', () => {
   const database = testDatabase()
+  withEscapes(database)
 
   test.each(Object.entries(ends))(
     'a COMMIT of the handler that went past the guard is seen: %s',

@@ -3,12 +3,13 @@ import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { eventOf, kept, refused } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
-import { unseen } from '../database/unseen.ts'
+import { unseen, withEscapes } from '../database/unseen.ts'
 
 const insert = 'insert into orders values ($1)'
 
 describe.each(wires)('a route without a key, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
+  withEscapes(database)
   const open = async (options = {}) => {
     const pool = database.pool({ pipeline, max: 4 })
     const store = storeOn(pool, { prepare, ...options })

@@ -5,20 +5,28 @@ import type { RedisClient } from './redis-client.ts'
  * `Redis` with `autoResendUnfulfilledCommands`, its default, and a `Cluster`), and does not say so:
  * if this number rose while a command was waiting, a first copy of that may still be on its way.
  *
- * Clients that reject such commands, as node-redis does, have no such events, and count none.
+ * Other clients have no such events here, and count none: those of node-redis reject such commands,
+ * except a Sentinel's, which resends without a sign (`resendsUnseen`).
  */
 export function lostConnections(client: RedisClient): { readonly count: number } {
-  const { on } = client as Emitter
+  const { on, status } = client as Emitter
   if (typeof on !== 'function') return NONE
   const known = counted.get(client)
   if (known !== undefined) return known
   const lost = { count: 0 }
   counted.set(client, lost)
-  const isLost = (): void => {
+  // `close` also ends every attempt to connect that fails, which carried no command.
+  let isUp = status === undefined || status === 'ready'
+  on.call(client, 'ready', () => {
+    isUp = true
+  })
+  on.call(client, 'close', () => {
+    if (isUp) lost.count += 1
+    isUp = false
+  })
+  on.call(client, '-node', () => {
     lost.count += 1
-  }
-  on.call(client, 'close', isLost)
-  on.call(client, '-node', isLost)
+  })
   return lost
 }
 
@@ -27,5 +35,6 @@ const counted = new WeakMap<object, { count: number }>()
 const NONE = { count: 0 }
 
 interface Emitter {
-  on?(event: 'close' | '-node', listener: () => void): unknown
+  readonly status?: string
+  on?(event: 'ready' | 'close' | '-node', listener: () => void): unknown
 }

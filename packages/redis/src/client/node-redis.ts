@@ -56,6 +56,8 @@ export function fromNodeRedis(client: NodeRedisClient): RedisClient {
     }),
     info: async (section) => String(await send(['INFO', section])),
     ...(isCluster(client) && { isCluster: true, nodes: () => mastersOf(client) }),
+    // Its events, except on a change of the topology, are of the Sentinel as a whole.
+    ...(isSentinel(client) && { resendsUnseen: true }),
   }
 }
 

@@ -16,6 +16,11 @@ export interface RedisClient {
   /** Only a `Cluster` has this method. */
   nodes?(role: 'master'): { info(section: string): Promise<string> }[]
   readonly isCluster?: boolean
+  /**
+   * The client sends a command again that got no reply, and nothing tells that it did. The first
+   * copy may still be on its way when the second one is answered.
+   */
+  readonly resendsUnseen?: boolean
   readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
 }
 

@@ -1,6 +1,7 @@
 import { deadlines, within } from '@oncekey/core'
 import { backlog } from './backlog.ts'
 import type { Connection } from './connection.ts'
+import { lostConnections } from './lost-connections.ts'
 import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
@@ -19,6 +20,13 @@ export interface ScriptRunner {
     question: Question,
     insistMs?: number,
   ): Promise<Reply>
+
+  /** As `run`, for who has to know what becomes of the command when its time is over. */
+  send<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+    insistMs?: number,
+  ): Sent<Reply>
 
   /**
    * Whether so many commands about these keys have had no answer that nothing more should be sent
@@ -45,6 +53,27 @@ export interface ScriptRunner {
     replicas: Replicas,
     insistMs?: number,
   ): Promise<Replicated<Reply>>
+
+  /** As `runReplicated`, for who has to know what becomes of the command. */
+  sendReplicated<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+    replicas: Replicas,
+    insistMs?: number,
+  ): Sent<Replicated<Reply>>
+}
+
+/** A command that was sent. */
+export interface Sent<Reply> {
+  /** Rejects with the client's error, or if no reply came in time. */
+  readonly inTime: Promise<Reply>
+  /** Rejects with the client's error only. Pending for as long as the client has the command. */
+  readonly atLast: Promise<Reply>
+  /**
+   * Whether no connection was lost since. Otherwise the client may have dropped the command without
+   * a word, as ioredis does without `autoResendUnfulfilledCommands`.
+   */
+  isKept(): boolean
 }
 
 export interface Replicated<Reply> {
@@ -59,6 +88,7 @@ export interface Replicated<Reply> {
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
   const call = caller(client)
   const unanswered = backlog()
+  const lost = lostConnections(client)
   const clock = deadlines<Waiting>(commandTimeoutMs, (waiting) => {
     waiting.settled = unanswered.late(waiting.partition())
     waiting.reject(late(commandTimeoutMs, waiting.patience))
@@ -91,13 +121,18 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     })
   }
 
+  function keeping(): () => boolean {
+    const before = lost.count
+    return () => lost.count === before
+  }
+
   /** The hash tag that all keys of a script share. */
   function partitionOf<Question>(script: Script<Question, unknown>, question: Question): string {
     if (client.isCluster !== true) return ''
     return script.keys(question)[0]?.match(/\{(.*?)\}/)?.[1] ?? ''
   }
 
-  async function send<Question, Reply>(
+  async function sendScript<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
     patience: Patience,
@@ -114,7 +149,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     }
   }
 
-  async function sendReplicated<Question, Reply>(
+  async function sendWithWait<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
     replicas: Replicas,
@@ -132,7 +167,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
     // work done.
     const aloneFirst = async (): Promise<unknown[]> => {
-      await send(script, question, patience)
+      await sendScript(script, question, patience)
       return callAndWait('evalBuffer', script.text)
     }
     let answers: unknown[]
@@ -147,12 +182,34 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
   }
 
+  function send<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+    insistMs = commandTimeoutMs,
+  ): Sent<Reply> {
+    const patience = patienceOf(insistMs)
+    const isKept = keeping()
+    const atLast = sendScript(script, question, patience)
+    const answer = inTime(atLast, patience, () => partitionOf(script, question))
+    return { inTime: answer, atLast, isKept }
+  }
+
+  function sendReplicated<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+    replicas: Replicas,
+    insistMs = commandTimeoutMs,
+  ): Sent<Replicated<Reply>> {
+    const withinMs = commandTimeoutMs + replicas.timeoutMs
+    const patience = patienceOf(insistMs)
+    const isKept = keeping()
+    const atLast = sendWithWait(script, question, replicas, patience)
+    return { inTime: within(withinMs, atLast, () => late(withinMs, patience)), atLast, isKept }
+  }
+
   return {
-    run(script, question, insistMs = commandTimeoutMs) {
-      const patience = patienceOf(insistMs)
-      const partition = () => partitionOf(script, question)
-      return inTime(send(script, question, patience), patience, partition)
-    },
+    run: (script, question, insistMs) => send(script, question, insistMs).inTime,
+    send,
 
     hangs: (script, question) =>
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
@@ -164,12 +221,9 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
       )
     },
 
-    runReplicated(script, question, replicas, insistMs = commandTimeoutMs) {
-      const withinMs = commandTimeoutMs + replicas.timeoutMs
-      const patience = patienceOf(insistMs)
-      const sent = sendReplicated(script, question, replicas, patience)
-      return within(withinMs, sent, () => late(withinMs, patience))
-    },
+    runReplicated: (script, question, on, insistMs) =>
+      sendReplicated(script, question, on, insistMs).inTime,
+    sendReplicated,
   }
 }
 

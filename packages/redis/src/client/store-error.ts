@@ -39,7 +39,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /(^|-)READONLY/,
     'the client is connected to a read-only replica; connect it to the primary, and see "Failover is ' +
-      'the client\'s task" in the README of @oncekey/redis if that was the primary',
+      'the client\'s task" on the page of @oncekey/redis if that was the primary',
   ],
   [/^LOADING/, 'it is still loading its data'],
   [/^MASTERDOWN/, 'it is a replica that has lost its primary'],

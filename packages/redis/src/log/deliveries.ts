@@ -26,7 +26,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
     .flat()
     .filter((each) => !under.has(idOf(each)))
     .sort((one, other) => one.inMs - other.inMs)
-  const first = waiting.filter(({ inMs }) => inMs === 0).slice(0, limit)
+  const first = waiting.filter(({ inMs }) => inMs <= 0).slice(0, limit)
   const due = upToBytes(first, maxBytes, ({ bytes }) => bytes)
   const dubious = due.find(({ isDubious }) => isDubious)
   const chosen = new Set(dubious === undefined ? due : [dubious])
@@ -42,6 +42,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
     slots,
   }))
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
+  const next = waiting.find((each) => !byId.has(idOf(each)))
   return {
     // In the order in which they are due.
     deliveries: [...chosen].flatMap((each) => {
@@ -50,7 +51,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
       const { event, data, attempts, starts, redrives } = delivery
       return { id: idOf(each), event: eventOnFile(event, data), attempts, starts, redrives }
     }),
-    nextInMs: waiting.find((each) => !byId.has(idOf(each)))?.inMs ?? null,
+    nextInMs: next === undefined ? null : Math.max(0, next.inMs),
   }
 }
 

@@ -17,7 +17,7 @@ export async function leaseSlots(
   log: LogState,
   request: LeaseRequest,
   isSubscribed: boolean,
-): Promise<Lease> {
+): Promise<Lease & { readonly isRetired: boolean }> {
   const { consumer, relay, leaseMs, holding, waiting = false } = request
   const epochs = new Map(holding.map(({ slot, epoch }) => [slot, epoch]))
   const asked = allSlots.map((slot) => ({ slot, epoch: epochs.get(slot) ?? '' }))
@@ -37,12 +37,14 @@ export async function leaseSlots(
   const again = inState('again')
   const lost = [...inState('lost'), ...again, ...[...away].filter((slot) => epochs.has(slot))]
   const unknown = inState('unknown')
-  if (unknown.length > 0 && isSubscribed) await restore(log, consumer, unknown)
-  if (unknown.length === SLOTS) return { share: 0, relays: 0, taken: [], lost }
+  const isRetired =
+    unknown.length > 0 && isSubscribed && !(await isRestored(log, consumer, unknown))
+  const none = { share: 0, relays: 0, taken: [], lost, isRetired }
+  if (unknown.length === SLOTS) return none
 
   if (waiting) {
     await countRelays(log, consumer, relay, 0)
-    return { share: 0, relays: 0, taken: [], lost }
+    return none
   }
   // If the node that counts the relays is away, the relay that asks first gets all free slots. They
   // are shared out later.
@@ -65,7 +67,7 @@ export async function leaseSlots(
     taken.push(...replies.flat())
     wanted = share - inState('held').length - taken.length
   }
-  return { share, relays, taken, lost }
+  return { share, relays, taken, lost, isRetired }
 }
 
 /** The number of relays; `undefined` if the node that counts them is away. */
@@ -84,12 +86,17 @@ async function countRelays(
 }
 
 /**
- * Restores the cursors of a consumer. If a cursor is missing and the consumer was not retired, it
- * was lost with the server's memory or with a node. The consumer starts in such a slot with the
- * oldest event there, and gets events again that it had passed.
+ * Restores the cursors of a consumer, and returns true, unless the consumer was retired. If a
+ * cursor is missing and the consumer was not retired, it was lost with the server's memory or with
+ * a node. The consumer starts in such a slot with the oldest event there, and gets events again
+ * that it had passed.
  */
-async function restore(log: LogState, consumer: string, slots: readonly number[]): Promise<void> {
-  if (await log.ask(isRetiredScript, { consumer, begins: false })) return
+async function isRestored(
+  log: LogState,
+  consumer: string,
+  slots: readonly number[],
+): Promise<boolean> {
+  if (await log.ask(isRetiredScript, { consumer, begins: false })) return false
   const subscription = { consumer, types: null, startAt: 'beginning' } as const
   await log.askSlots(subscribeScript, slots, (some) => ({ slots: some, subscription }))
   process.emitWarning(
@@ -97,4 +104,5 @@ async function restore(log: LogState, consumer: string, slots: readonly number[]
       'events that are there, and may get some again that it has already handled.',
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
+  return true
 }

@@ -47,8 +47,9 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
   const unreadable = unreadableEntries()
   const lookForEviction = evictionWatch(log)
   /**
-   * Consumers that this process has subscribed. Their cursors exist, unless they were lost or the
-   * consumer was retired.
+   * Consumers that this process has subscribed. Their cursors exist, unless they were lost. One
+   * that was retired is taken out, because its mark expires, and its missing cursors would then
+   * count as lost.
    */
   const subscribed = new Set<string>()
   /** For each consumer, the slot behind which its next page starts. */
@@ -80,15 +81,26 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     },
 
     async lease(request) {
-      const lease = await leaseSlots(log, request, subscribed.has(request.consumer))
-      for (const { slot } of lease.taken) unreadable.forget(request.consumer, slot)
-      for (const slot of lease.lost) unreadable.forget(request.consumer, slot)
+      const { consumer } = request
+      const { isRetired, ...lease } = await leaseSlots(log, request, subscribed.has(consumer))
+      if (isRetired) subscribed.delete(consumer)
+      else if (lease.taken.length > 0) subscribed.add(consumer)
+      for (const { slot } of lease.taken) unreadable.forget(consumer, slot)
+      for (const slot of lease.lost) unreadable.forget(consumer, slot)
       return lease
     },
 
     async release({ consumer, relay, slots: held, leaving }) {
       for (const { slot } of held) unreadable.forget(consumer, slot)
-      await log.askSlotsThere(releaseSlotsScript, held, (slots) => ({ consumer, slots }))
+      const epochs = new Map(held.map(({ slot, epoch }) => [slot, epoch]))
+      const those = leaving
+        ? allSlots.map((slot) => ({ slot, epoch: epochs.get(slot) ?? '' }))
+        : held
+      await log.askSlotsThere(releaseSlotsScript, those, (slots) => ({
+        consumer,
+        leaving: leaving ? relay : undefined,
+        slots,
+      }))
       if (!leaving) return
       await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
       await leave(log, consumer, relay)

@@ -3,12 +3,12 @@ import {
   createInsistence,
   endsWithin,
   NOT_GIVEN_BACK,
-  type Tries,
   warnOfFailure,
 } from '@oncekey/core'
 import type { ScriptRunner } from '../client/run-script.ts'
 import type { RecordKeys } from './record/record-keys.ts'
 import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
+import { sentOnce } from './sent-once.ts'
 
 /**
  * Undoes a claim whose caller was told that the handler does not run. Redis may have carried the
@@ -21,9 +21,16 @@ export interface GiveBack {
   settled(withinMs: number): Promise<number>
 }
 
-export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveBack {
+export function givingBack(
+  scripts: ScriptRunner,
+  { commandTimeoutMs, keyRetentionMs }: { commandTimeoutMs: number; keyRetentionMs: number },
+): GiveBack {
+  const { attempt } = sentOnce<GiveBackQuestion>(
+    (question) => scripts.send(giveBackScript, question),
+    commandTimeoutMs,
+  )
   const insist = createInsistence<GiveBackQuestion>({
-    attempt: giveBack,
+    attempt,
     isHopeless: () => false,
     mostAtOnce: 64,
     gaveUp: () => warnOfFailure('redis-give-back', NOT_GIVEN_BACK),
@@ -49,13 +56,6 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
   }
 
   return Object.assign(undo, { settled })
-
-  async function giveBack(all: ReadonlyMap<string, GiveBackQuestion>): Promise<Tries> {
-    const ends = await Promise.allSettled(
-      [...all.values()].map((question) => scripts.run(giveBackScript, question)),
-    )
-    return { done: [...all.keys()].filter((_, index) => ends[index]?.status === 'fulfilled') }
-  }
 }
 
 /**

@@ -4,9 +4,10 @@ import {
   endsWithin,
   LATE_ENDS,
   NOT_ENDED,
-  type Tries,
   warnOfFailure,
 } from '@oncekey/core'
+import type { Sent } from '../client/run-script.ts'
+import { sentOnce } from './sent-once.ts'
 
 /**
  * Sends what ends an attempt again until Redis answers it. It is for scripts that change nothing
@@ -16,8 +17,11 @@ import {
  * that was released stays taken until its lease ends.
  */
 export interface LateEnds {
-  /** Sends what ends an attempt of the key with this id. */
-  insist(id: string, send: () => Promise<unknown>): void
+  /**
+   * Sends what ends an attempt of the key with this id, once the client does not have what was sent
+   * before any more.
+   */
+  insist(id: string, before: Sent<unknown>, send: () => Sent<unknown>): void
   /**
    * If an end of the key is still to be sent, sends it now and waits for the answer; otherwise
    * `undefined`, which costs a claim nothing. A claim that came before the end would find the lease
@@ -30,24 +34,28 @@ export interface LateEnds {
 }
 
 export function lateEnds(commandTimeoutMs: number): LateEnds {
-  const insist = createInsistence<() => Promise<unknown>>({
-    attempt: endAll,
+  const { attempt, wasSent } = sentOnce<LateEnd>(({ send }) => send(), commandTimeoutMs)
+  const insist = createInsistence<LateEnd>({
+    attempt,
     isHopeless: () => false,
     ...LATE_ENDS,
     gaveUp: () => warnOfFailure('redis-end', NOT_ENDED),
   })
 
-  async function endAll(ends: ReadonlyMap<string, () => Promise<unknown>>): Promise<Tries> {
-    const sent = await Promise.allSettled([...ends.values()].map((send) => send()))
-    return { done: [...ends.keys()].filter((_, index) => sent[index]?.status === 'fulfilled') }
-  }
-
   return {
-    insist: (id, send) => void insist(id, send, ENDS_SENT_FOR_MS),
+    insist(id, before, send) {
+      const end = { send }
+      wasSent(end, before)
+      void insist(id, end, ENDS_SENT_FOR_MS)
+    },
     tried(id, signal) {
       const trying = insist.tried(id)
       return trying && endsWithin(trying, 2 * commandTimeoutMs, { signal })
     },
     settled: insist.settled,
   }
+}
+
+interface LateEnd {
+  readonly send: () => Sent<unknown>
 }

@@ -43,7 +43,8 @@ export interface RedisStoreOptions {
   /**
    * How many replicas must have a completion before it counts (`WAIT`). If fewer have it within
    * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. What this
-   * promises and what it does not is in the README. @default none: only the primary counts
+   * promises and what it does not is under "How durable it is" on the page of `@oncekey/redis`.
+   * @default none: only the primary counts
    */
   readonly replicas?: Replicas
   /**

@@ -12,12 +12,13 @@ import {
 import { evictionGuard } from '../client/eviction.ts'
 import { lostConnections } from '../client/lost-connections.ts'
 import { tooFew } from '../client/replicas.ts'
-import { type Replicated, scriptRunner } from '../client/run-script.ts'
+import { type Replicated, type Sent, scriptRunner } from '../client/run-script.ts'
 import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
 import { givingBack } from './give-back.ts'
 import { lateEnds } from './late-ends.ts'
+import { noTransaction } from './no-transaction.ts'
 import { redisKeys } from './operator/keys.ts'
 import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
@@ -53,20 +54,25 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const scripts = scriptRunner(resolved)
   const refuseEviction = evictionGuard(resolved)
   const ends = endings(resolved.subscriber)
-  const giveBack = givingBack(scripts, keyRetentionMs)
+  const giveBack = givingBack(scripts, resolved)
   const late = lateEnds(commandTimeoutMs)
   const lost = lostConnections(resolved.client)
+  const resendsUnseen = resolved.client.resendsUnseen === true
 
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
     const keys = recordKeys(claim)
     const lateEnd = late.tried(keys.id, claim.signal)
     if (lateEnd !== undefined && !(await lateEnd) && claim.signal.aborted) return IN_PROGRESS
-    const lostBefore = lost.count
-    const decision = await decide(claim, keys)
     // The client may have sent the claim twice, and the first copy would take the key once it is
-    // free. A claim whose `ask` failed is given back there.
-    if (decision.kind !== 'run' && lost.count > lostBefore) giveBack(claim, keys)
+    // free, whatever the second one was answered. What got no answer is given back in `heard`.
+    const lostBefore = lost.count
+    const decision = await decide(claim, keys).catch((error) => {
+      if (lost.count > lostBefore && isRefusal(error?.cause)) giveBack(claim, keys)
+      throw error
+    })
+    const mayBeTwice = lost.count > lostBefore || (resendsUnseen && !isOver(decision))
+    if (decision.kind !== 'run' && mayBeTwice) giveBack(claim, keys)
     return decision
   }
 
@@ -175,15 +181,16 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     return {
       number,
       askedAt,
-      transaction: unsupported,
+      transaction: noTransaction,
 
       async complete(completion) {
         const question = { keys, token, fingerprint, completion, keyRetentionMs, resultRetentionMs }
+        const sent = write(completeScript, question)
         try {
-          return await write(completeScript, question)
+          return await sent.inTime
         } catch (error) {
           const again = { ...question, completion: completionForLater(completion) }
-          late.insist(keys.id, () => scripts.run(completeScript, again))
+          late.insist(keys.id, sent, () => scripts.send(completeScript, again))
           throw error
         } finally {
           ends.ended(keys.id)
@@ -194,8 +201,12 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
 
       abandon: () => end(abandonScript, { keys, token, number, fingerprint, keyRetentionMs }),
 
-      renew: (leaseMs) =>
-        change(renewScript, { keys, token, number, fingerprint, leaseMs, keyRetentionMs }),
+      async renew(leaseMs) {
+        const question = { keys, token, number, fingerprint, leaseMs, keyRetentionMs }
+        return await scripts.run(renewScript, question).catch((error) => {
+          throw storeError('store-unavailable', error)
+        })
+      },
     }
   }
 
@@ -203,43 +214,37 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     script: Script<Question, unknown>,
     question: Question,
   ): Promise<void> {
+    const sent = scripts.send(script, question)
     try {
-      await change(script, question)
+      await sent.inTime
     } catch (error) {
-      late.insist(question.keys.id, () => scripts.run(script, question))
-      throw error
-    }
-    ends.ended(question.keys.id)
-  }
-
-  async function change<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-  ): Promise<Reply> {
-    try {
-      return await scripts.run(script, question)
-    } catch (error) {
+      late.insist(question.keys.id, sent, () => scripts.send(script, question))
       throw storeError('store-unavailable', error)
     }
+    ends.ended(question.keys.id)
   }
 
   /**
    * Runs a script whose success the client will be told, so that as many servers as configured must
    * have what it wrote.
    */
-  async function write<Question, Reply>(
+  function write<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
-  ): Promise<Reply> {
-    try {
-      if (replicas === undefined) return await scripts.run(script, question, INSIST_MS)
-      const replicated = scripts.runReplicated(script, question, replicas, INSIST_MS)
-      const { reply, acknowledged } = await replicated
-      if (reply === 'superseded' || acknowledged >= replicas.count) return reply
-      throw tooFew(acknowledged, replicas)
-    } catch (error) {
+  ): Pick<Sent<Reply>, 'inTime'> & Sent<unknown> {
+    const failed = (error: unknown): never => {
       throw storeError('commit-failed', error)
     }
+    if (replicas === undefined) {
+      const sent = scripts.send(script, question, INSIST_MS)
+      return { ...sent, inTime: sent.inTime.catch(failed) }
+    }
+    const sent = scripts.sendReplicated(script, question, replicas, INSIST_MS)
+    const written = sent.inTime.then(({ reply, acknowledged }) => {
+      if (reply === 'superseded' || acknowledged >= replicas.count) return reply
+      throw tooFew(acknowledged, replicas)
+    })
+    return { ...sent, inTime: written.catch(failed) }
   }
 
   /** An attempt without a record sends nothing to Redis, except its events if it has any. */
@@ -252,7 +257,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
       const [first] = events
       if (first !== undefined && writes === 'keep') {
         const keys = openAttemptKeys(first.orderingKey, token)
-        await write(appendEventsScript, { ...keys, events })
+        await write(appendEventsScript, { ...keys, events }).inTime
       }
       ended = 'stored'
       return 'stored'
@@ -264,7 +269,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
 
     return {
       number: 1,
-      transaction: unsupported,
+      transaction: noTransaction,
       complete,
       release: undo,
       abandon: undo,
@@ -285,15 +290,6 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 }
 
-async function unsupported(): Promise<never> {
-  throw new OncekeyError(
-    'transaction-unsupported',
-    'transaction(): Redis has none that could include your writes, because a script that fails half-way ' +
-      'is not undone. emit() an event, which is stored with the response, and ' +
-      'write in its consumer, behind an inbox; or use a store of @oncekey/postgres.',
-  )
-}
-
 /**
  * How long a completion is sent again while its slot is being moved, so that a client that retries
  * after `commit-failed` finds it. Few completions wait like that, because no attempt can begin in
@@ -303,7 +299,7 @@ const INSIST_MS = 60_000
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
 
-function isOver({ kind }: ClaimReply): boolean {
+function isOver({ kind }: ClaimReply | Decision<never>): boolean {
   return kind === 'replay' || kind === 'result-gone'
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { redisLog } from '@oncekey/redis'
 import {
   type RedisServer,
@@ -157,3 +158,88 @@ test('letters that died before the clock was put back are redriven, and none twi
   expect(await redrives.get(id)).toMatchObject({ redriven: 5, refused: 0 })
   expect(await log.deadLetters.get(due.id)).toMatchObject({ state: 'dead', redrives: 1 })
 })
+
+// A bug: each call carried the twenty that were due first, whatever had become of them before.
+test('redrives whose portions fail do not keep the others waiting', async () => {
+  const { redrives } = await withDead(3)
+  for (let n = 0; n < 25; n++) {
+    const id = await redrives.start({ origin: 'nobody' }, { ratePerSecond: 1_000 })
+    const [key = ''] = await client.keys(`*redrives*:${id}`)
+    await client.hset(key, 'filter', '{"deadBefore":')
+  }
+  const id = await redrives.start({ origin: consumer }, { ratePerSecond: 1_000 })
+  for (let times = 0; times < 3; times++) await redrives.carry().catch(() => {})
+  expect(await redrives.get(id)).toMatchObject({ redriven: 3 })
+})
+
+// A bug: a portion whose reply was lost had set when the next is due, and that was brought forward
+// to the time for which a portion that failed is put off.
+test('a portion whose reply is lost makes the next come no earlier than its rate', async () => {
+  const { redrives } = await withDead(3)
+  // The server has the scripts from then on, so that each is sent once.
+  await redrives.start({ origin: consumer }, { ratePerSecond: 1_000, limit: 1 })
+  while ((await redrives.carry()).nextInMs !== null);
+  const id = await redrives.start({ origin: consumer }, { ratePerSecond: 0.01 })
+  // Its connection is opened again, but what was under way is not sent a second time.
+  const made = new Redis(proxy.through(server.url), {
+    retryStrategy: () => 20,
+    autoResendUnfulfilledCommands: false,
+  })
+  made.on('error', () => {})
+  clients.push(made)
+  const other = redisLog({ client: made })
+  await other.deadLetters.redrives?.get(id)
+  const lost = proxy.dropAfter('"refused":[')
+  await expect(other.deadLetters.redrives?.carry()).rejects.toThrow()
+  await lost
+  expect(await redrives.get(id)).toMatchObject({ redriven: 1 })
+  const [key = ''] = await client.keys(`*redrives*:${id}`)
+  const leftMs = Number(await client.hget(key, 'next_at')) - Date.now()
+  expect(leftMs).toBeGreaterThan(30_000)
+})
+
+// A bug: a carrier whose plan came late was given the plan of the next portion, and carried it
+// under its own number: it counted as refused what the other had put back, so more than the limit
+// were put back.
+test('a carrier that planned slowly leaves the next portion to the one that planned it', async () => {
+  const { redrives } = await withDead(5)
+  // One letter a portion.
+  const id = await redrives.start({ origin: consumer }, { ratePerSecond: 10, limit: 2 })
+  const slow = new Redis(server.url)
+  clients.push(slow)
+  // Which the types of ioredis do not have.
+  type Send = (sha: string, args: unknown[]) => Promise<unknown>
+  const sending = slow as unknown as { evalshaBuffer: Send }
+  const send = sending.evalshaBuffer.bind(slow)
+  const [reached, opened] = [gate(), gate()]
+  sending.evalshaBuffer = async (sha, args) => {
+    if (args.some((each) => String(each).startsWith('{"letters":['))) {
+      reached.open()
+      await opened.passed
+    }
+    return send(sha, args)
+  }
+  const late = redisLog({ client: slow }).deadLetters.redrives?.carry()
+  await reached.passed
+  await redrives.carry()
+  expect(await redrives.get(id)).toMatchObject({ redriven: 1 })
+  // It plans the second portion and puts its letter back, but does not count it.
+  const other = doomed()
+  await other.deadLetters.redrives?.get(id)
+  const lost = proxy.dropBefore('"refused":[')
+  await setTimeout(150)
+  await expect(other.deadLetters.redrives?.carry()).rejects.toThrow()
+  await lost
+  opened.open()
+  await late
+  while ((await redrives.carry()).nextInMs !== null);
+  expect(await redrives.get(id)).toMatchObject({ state: 'done', redriven: 2, refused: 0 })
+})
+
+function gate() {
+  let open = () => {}
+  const passed = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, passed }
+}

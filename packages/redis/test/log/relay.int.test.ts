@@ -104,6 +104,32 @@ describe('relays that are killed in the middle of a batch', () => {
   })
 })
 
+test('an event whose handler takes longer than a lease is delivered once, beside another relay', async () => {
+  await order('order-1')
+  let [deliveries, ends] = [0, 0]
+  const slow = consumer({
+    name: 'slow',
+    async handle() {
+      deliveries += 1
+      await new Promise((resolve) => setTimeout(resolve, 5_000))
+      ends += 1
+    },
+  })
+  const relays = [1, 2].map(() =>
+    createRelay({ log: logOf(), consumers: [slow], leaseMs: 2_000, advanceEveryMs: 10 }),
+  )
+  for (const relay of relays) relay.start()
+  try {
+    await waitFor(async () => ends > 0 && (await logOf().lag('slow')).events === 0, {
+      what: 'the cursor to pass the event',
+      timeoutMs: 60_000,
+    })
+    expect(deliveries).toBe(1)
+  } finally {
+    await Promise.all(relays.map((relay) => relay.stop()))
+  }
+})
+
 describe('redisStore and redisLog together', () => {
   test('emit once for a POST that is sent again and again, and its event takes effect once', async () => {
     const app = express()

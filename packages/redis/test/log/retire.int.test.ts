@@ -143,3 +143,34 @@ test('a consumer that starts anew is not paused, if the release before had retir
   await log.subscribe({ consumer, types: null, startAt: 'beginning' })
   expect(await log.control.paused([consumer])).toEqual([])
 })
+
+// A bug: a relay that ran on took the cursors for lost once the mark of the retirement had expired,
+// and made them anew from the oldest event on.
+test('what was retired stays so under a relay that runs on, also when the mark has expired', async () => {
+  const log = logOf()
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const lease = () => log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
+  expect((await lease()).taken).toHaveLength(64)
+  // Another process, such as the CLI.
+  await logOf().retire(consumer)
+  expect((await lease()).taken).toEqual([])
+  // Seven days later.
+  expect(await client.del(...(await client.keys(`*:retired:${consumer}`)))).toBe(1)
+  await lease()
+  expect((await lease()).taken).toEqual([])
+})
+
+test('a relay that ran on while its consumer was retired and begun anew keeps it from being lost', async () => {
+  const log = logOf()
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const lease = () => log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
+  await lease()
+  const other = logOf()
+  await other.retire(consumer)
+  await lease()
+  await other.subscribe({ consumer, types: null, startAt: 'beginning' })
+  expect((await lease()).taken).toHaveLength(64)
+  await client.flushall()
+  await lease()
+  expect((await lease()).taken).toHaveLength(64)
+})

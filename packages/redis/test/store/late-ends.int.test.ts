@@ -1,10 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEngine } from '@oncekey/core'
 import { redisStore } from '@oncekey/redis'
-import { type RedisServer, startProxy, startRedis } from '@oncekey/test-servers'
+import { type RedisServer, startProxy, startRedis, waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { claimOf, completionOf, errorOf, kindOf, retryOf, run } from '../servers/claims.ts'
+import {
+  claimOf,
+  completionOf,
+  errorOf,
+  kindOf,
+  responseOf,
+  retryOf,
+  run,
+} from '../servers/claims.ts'
 
 let server: RedisServer
 let direct: Redis
@@ -63,6 +71,67 @@ describe('the end of an attempt that Redis was away for', () => {
     expect(await begun).toBe('in-progress')
     await back()
     await close()
+  })
+
+  // A bug: each try left one more copy of the response in the client, for as long as Redis hung,
+  // and each retry of the client hurried the next one.
+  test('is sent once while Redis hangs, however often its client retries', async () => {
+    const hanging = await startRedis()
+    const client = new Redis(hanging.url)
+    const store = redisStore({ client, commandTimeoutMs: 100 })
+    const [claim, released] = [claimOf(), claimOf()]
+    const attempt = await run(store, claim)
+    const other = await run(store, released)
+    const body = 'x'.repeat(10_000)
+    hanging.pause()
+    const completion = completionOf({ response: responseOf(body) })
+    expect(await errorOf(attempt.complete(completion))).toMatchObject({ code: 'commit-failed' })
+    expect(await errorOf(other.release())).toMatchObject({ code: 'store-unavailable' })
+    for (let retry = 0; retry < 10; retry++) await errorOf(store.begin(retryOf(claim)))
+    const { commandQueue } = client as unknown as {
+      commandQueue: { toArray(): { command: { args: unknown[] } }[] }
+    }
+    const kept = commandQueue.toArray().map(({ command }) => command.args.map(String))
+    expect(kept.filter((args) => args.includes(body))).toHaveLength(1)
+    expect(kept.filter((args) => args.includes(released.token))).toHaveLength(1)
+    hanging.resume()
+    expect(await store.settle?.({ withinMs: 10_000 })).toBe(0)
+    expect(await kindOf(store, retryOf(claim))).toBe('replay')
+    expect(await kindOf(store, retryOf(released))).toBe('run')
+    client.disconnect()
+    await hanging.stop()
+  })
+
+  // A bug: each attempt to connect that failed counted as a connection that was lost, and one more
+  // copy went into the client's queue.
+  test('is sent once while Redis is down, however often its client connects', async () => {
+    const down = await startRedis()
+    const client = new Redis(down.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
+    let closed = 0
+    client
+      .on('error', () => {})
+      .on('close', () => {
+        closed += 1
+      })
+    const store = redisStore({ client, commandTimeoutMs: 100 })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    const body = 'x'.repeat(10_000)
+    await down.stop()
+    await waitFor(() => closed > 0, { what: 'the connection to be lost' })
+    const completion = completionOf({ response: responseOf(body) })
+    expect(await errorOf(attempt.complete(completion))).toMatchObject({ code: 'commit-failed' })
+    for (let retry = 0; retry < 10; retry++) {
+      const before = closed
+      await errorOf(store.begin(retryOf(claim)))
+      await waitFor(() => closed > before + 1, { what: 'more attempts to connect' })
+    }
+    const { offlineQueue } = client as unknown as {
+      offlineQueue: { toArray(): { command: { args: unknown[] } }[] }
+    }
+    const kept = offlineQueue.toArray().map(({ command }) => command.args.map(String))
+    expect(kept.filter((args) => args.includes(body))).toHaveLength(1)
+    client.disconnect()
   })
 
   // A bug: drain() did not wait for it.

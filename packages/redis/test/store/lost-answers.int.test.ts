@@ -71,6 +71,24 @@ describe.each([
     }
   })
 
+  // A bug: a refusal was taken for the end of it, although it answered only the second copy.
+  test('and is refused a claim whose first copy is on its way leaves the key free', async () => {
+    const store = redisStore({ client })
+    await run(store, claimOf())
+    const claim = claimOf({ whenUnknown: 'hold' })
+    const stranded = proxy.strandBefore(claim.token)
+    await direct.config('SET', 'maxmemory', '1')
+    try {
+      await errorOf(store.begin(claim))
+    } finally {
+      await direct.config('SET', 'maxmemory', '0')
+    }
+    const deliver = await stranded
+    expect(await store.settle?.({ withinMs: 30_000 })).toBe(0)
+    await deliver()
+    expect(await kindOf(redisStore({ client: direct }), retryOf(claim))).toBe('run')
+  })
+
   // A bug: it counted twice while it was tried for the second time.
   test('and cannot give a claim back counts it once', async () => {
     const store = redisStore({ client, commandTimeoutMs: 100 })

@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import { type Backoff, backoff } from '@oncekey/outbox'
 import { reportError } from '../telemetry/channels.ts'
 
@@ -40,7 +41,7 @@ export function retryPolicy(what: string, retry: Retry, maxAttempts: number): Re
  */
 export function delayMs(policy: RetryPolicy, failures: number, runId: string): number {
   try {
-    const ms = policy.backoff(failures)
+    const ms = atOnce(policy.backoff(failures))
     if (Number.isFinite(ms) && ms >= 0) return Math.min(Math.round(ms), 2 ** 31 - 1)
     throw new OptionsError(
       `backoff(${failures}) returned ${String(ms)}, which is not a time in milliseconds.`,

@@ -36,7 +36,9 @@ export interface Step<Input, State, Result, Tx> {
    */
   compensate?(context: CompensationContext<Input, State, Result, Tx>): unknown
 
+  /** How often `run` is attempted, and how long to wait in between. */
   readonly retry?: Retry
+  /** The same for `compensate`. */
   readonly compensationRetry?: Retry
 
   /**

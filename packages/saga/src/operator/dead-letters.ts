@@ -82,17 +82,9 @@ export function sagaDeadLetters<Tx>(
       const by = actedBy('discard', given)
       const outcomes: Resolution[] = []
       for (const id of ids) {
-        const [before] = await statesOf([id])
-        if (before?.outcome !== 'not-matched') {
-          outcomes.push(before ?? { id, outcome: 'unknown' })
-          continue
-        }
-        const [row] = await ask(statements.settleRun(id, note, by))
-        outcomes.push(
-          row?.state === 'settled'
-            ? { id, outcome: 'discarded' }
-            : ((await statesOf([id]))[0] as Resolution),
-        )
+        const [row] = await ask(statements.discardRun(id, note, by))
+        const isDone = row?.discarded === 'true'
+        outcomes.push(...(isDone ? [{ id, outcome: 'discarded' } as const] : await statesOf([id])))
       }
       return outcomes
     },

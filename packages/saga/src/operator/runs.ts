@@ -67,8 +67,9 @@ export interface ListFilter {
   readonly saga?: string
   readonly state?: RunState
   /**
-   * If true, only runs that need a person: stuck ones, those whose compensation failed, and those
-   * whose definition is not registered here.
+   * If true, only runs that do not go on by themselves: those in the states `stuck` and
+   * `compensation-failed`, and those that nobody takes. For a runner these are due runs whose
+   * definition is not registered with it, for `sagaOperator` all that have been due for a minute.
    */
   readonly stuck?: boolean
   /** The `id` of the last run on the previous page. */

@@ -28,7 +28,10 @@ export interface SagaOperatorOptions<Tx> {
 export interface SagaOperator {
   /** A run with its steps and its timeline. */
   get(id: string): Promise<WholeRun | undefined>
-  /** Lists runs. A run counts as stuck if no process has taken it for a minute after it was due. */
+  /**
+   * Lists runs. Besides those in the states `stuck` and `compensation-failed`, a run counts as
+   * stuck if it has been due for a minute and no process has taken it.
+   */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
    * Lets a run continue that is stuck, waiting, or failed in its compensation. Attempts are counted

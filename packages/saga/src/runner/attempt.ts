@@ -2,10 +2,12 @@ import {
   callLater,
   deriveKey,
   OncekeyError,
+  OptionsError,
   type OutboxEvent,
   outboxEvent,
   sleep,
 } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import { PermanentError } from '@oncekey/outbox'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
@@ -225,12 +227,16 @@ function committed(failure: Failure): Failure {
 }
 
 /**
- * Calls the step's `isPermanent`. If it throws, the error is reported and the failure counts as
- * transient.
+ * Calls the step's `isPermanent`. If it throws or returns anything but a boolean, such as a
+ * promise, the error is reported and the failure counts as transient.
  */
 function saysPermanent(step: Action['step'], failure: unknown, runId: string): boolean {
   try {
-    return step.isPermanent(failure) === true
+    const permanent: unknown = atOnce(step.isPermanent(failure))
+    if (typeof permanent === 'boolean') return permanent
+    throw new OptionsError(
+      `isPermanent of step "${step.name}" returned ${String(permanent)}: return true or false, at once.`,
+    )
   } catch (error) {
     reportError({ error, during: 'is-permanent', runId })
     return false

@@ -5,6 +5,7 @@ import { nextAction } from '../run/next-action.ts'
 import { type Run, runOf } from '../run/run.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
+import { ANY } from '../state/suspects.ts'
 import type { RunJson } from '../statements/run-json.ts'
 import { reportError, tell } from '../telemetry/channels.ts'
 import { attemptStep } from './attempt.ts'
@@ -28,10 +29,14 @@ export function drive<Tx>(
   taken: Taken,
 ): Promise<void> {
   const { id } = taken.json
+  runner.suspects.driven(taken.json)
   const driving = driveToEnd(runner, definition, taken)
     .catch((error) => reportError({ error, during: 'drive', runId: id }))
     .finally(() => {
-      if (runner.driving.get(id) === driving) runner.driving.delete(id)
+      if (runner.driving.get(id) === driving) {
+        runner.driving.delete(id)
+        runner.suspects.cleared(id)
+      }
     })
   runner.driving.set(id, driving)
   return driving
@@ -121,6 +126,7 @@ const NO_STEP = { timeoutMs: 0 }
 
 function goesOn<Tx>(runner: RunnerState<Tx>, move: Move): boolean {
   const { run, course, json } = move
+  runner.suspects.cleared(run.id)
   const state = json.run?.state
   if (course === 'ended' && (state === 'completed' || state === 'compensated')) {
     tell('oncekey:saga-end', () => ({
@@ -139,12 +145,14 @@ async function retake<Tx>(
   id: string,
   epoch: number,
 ): Promise<Taken | undefined> {
-  const statement = statements.takeRun({ id, epoch, owner: node, leaseMs })
-  const { answer, askedAt } = await unanswered.taking(id, () =>
+  const statement = statements.takeRun({ id, epoch, owner: node, leaseMs, ...ANY })
+  const taken = await unanswered.taking(id, () =>
     client.query(statement, { timeoutMs: acquireTimeoutMs }),
   )
-  const [row] = answer
-  return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
+  const run = taken?.answer[0]?.run
+  return taken === undefined || run == null
+    ? undefined
+    : { json: JSON.parse(run), askedAt: taken.askedAt }
 }
 
 /**

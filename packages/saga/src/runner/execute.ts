@@ -1,12 +1,15 @@
-import { OncekeyError, sleep, waitedFor } from '@oncekey/core'
+import { sleep, waitedFor } from '@oncekey/core'
 import type { Definition } from '../definition/definition.ts'
 import { whyUnknown } from '../definition/known-definition.ts'
 import { type ResolvedRequest, type RunRequest, resolveRequest } from '../run/run-request.ts'
 import { SagaError } from '../run/saga-error.ts'
-import type { Turn } from '../state/concurrency-limit.ts'
+import { isInsideStep, type Turn } from '../state/concurrency-limit.ts'
+import { draining } from '../state/draining.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
+import { ANY } from '../state/suspects.ts'
 import type { FoundRunJson } from '../statements/runs.ts'
+import type { Takable } from '../statements/work.ts'
 import { drive } from './drive.ts'
 import { isOver, resultOf } from './result-of-run.ts'
 import { startRun } from './start-run.ts'
@@ -35,7 +38,7 @@ export async function execute<Tx>(
   const until = waitMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + waitMs
   const resolved = resolveRequest(definition, request, runner.maxResultBytes)
   signal?.throwIfAborted()
-  if (runner.draining) throw draining()
+  refuseDraining(runner)
 
   if (!runner.driving.has(resolved.id)) await begin(runner, definition, resolved)
   const turn = lazyTurn(runner)
@@ -73,7 +76,7 @@ async function waitForEnd<Tx>(
     const own = runner.definitions.get(found.definition)
     if (isOver(found)) return resultOf(resolved.id, found, own)
     if (own === undefined) throw unknownDefinition(runner, resolved.id, found)
-    if (runner.draining) throw draining()
+    refuseDraining(runner)
     const dueInMs = found.due_in_ms ?? POLL_MS
     if (dueInMs > 0) turn.leave()
     else if (turn.acquire()) {
@@ -86,9 +89,11 @@ async function waitForEnd<Tx>(
       if (performance.now() >= until) throw inProgress(resolved.id)
       continue
     }
-    // Another process has the run, and may finish it long before the lease ends.
+    // Another process has the run, and may finish it long before the lease ends. Or the run is due
+    // and a suspect, and this process is not idle.
     const pollMs = Math.min(POLL_MS, FIRST_POLL_MS * 2 ** polls)
-    const ms = found.owned ? pollMs : Math.min(Math.max(dueInMs, FIRST_POLL_MS), POLL_MS)
+    const isWaiting = !found.owned && dueInMs > 0
+    const ms = isWaiting ? Math.min(Math.max(dueInMs, FIRST_POLL_MS), POLL_MS) : pollMs
     await waitWithin(sleep(ms, signal), until, signal)
     if (performance.now() >= until) throw inProgress(resolved.id)
   }
@@ -101,7 +106,8 @@ export async function submit<Tx>(
   request: RunRequest<unknown>,
 ): Promise<{ id: string; isNew: boolean }> {
   const resolved = resolveRequest(definition, request, runner.maxResultBytes)
-  const started = await startRun(runner, definition, resolved, null)
+  const starting = startRun(runner, definition, resolved, null, () => false)
+  const started = await runner.questions.asked(starting)
   if (started === undefined) {
     const found = await findRun(runner, resolved.id)
     if (found === undefined) throw runGone(resolved.id)
@@ -122,7 +128,10 @@ async function begin<Tx>(
   const hasCapacity = runner.executeLimit.acquire()
   let driving: Promise<void> | undefined
   try {
-    const started = await startRun(runner, definition, request, hasCapacity ? runner.node : null)
+    const owner = hasCapacity ? runner.node : null
+    const starting = startRun(runner, definition, request, owner, () => runner.draining)
+    // A start without an answer may be on record, so its error stays, also during a stop.
+    const started = await runner.questions.asked(starting)
     if (started !== undefined && hasCapacity) driving = drive(runner, definition, started)
   } finally {
     if (hasCapacity) releaseAfter(runner, driving)
@@ -175,14 +184,20 @@ async function takeAndDrive<Tx>(
   id: string,
 ): Promise<boolean> {
   const { client, statements, node, leaseMs, acquireTimeoutMs } = runner
-  const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs })
-  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
+  const take = (takable: Takable) => {
+    const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs, ...takable })
+    return client.query(statement, { timeoutMs: acquireTimeoutMs })
+  }
+  // A step waits for the run that it executes, so this takes it in any case.
+  const ask = () => (isInsideStep() ? take(ANY) : runner.suspects.asking(take))
   let driving: Promise<void> | undefined
   try {
-    const { answer, askedAt } = await asked(runner, runner.unanswered.taking(id, ask))
-    const [row] = answer
+    const taking = runner.unanswered.taking(id, ask, () => runner.draining)
+    const taken = await asked(runner, taking)
+    if (taken === undefined) throw draining()
+    const [row] = taken.answer
     if (row?.run == null) return false
-    driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt })
+    driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt: taken.askedAt })
     return true
   } finally {
     releaseAfter(runner, driving)
@@ -196,10 +211,16 @@ async function findRun<Tx>(runner: RunnerState<Tx>, id: string): Promise<FoundRu
   return row === undefined ? undefined : JSON.parse(row.run)
 }
 
-async function asked<Tx, T>({ schema }: RunnerState<Tx>, asking: Promise<T>): Promise<T> {
-  return await asking.catch((error) => {
-    throw sagaStoreError(error, schema)
+async function asked<Tx, T>(runner: RunnerState<Tx>, asking: Promise<T>): Promise<T> {
+  return await runner.questions.asked(asking).catch((error) => {
+    const known = sagaStoreError(error, runner.schema)
+    // Once the stop is over, the app ends its pool.
+    throw runner.draining && known.code === 'store-unavailable' ? draining(known) : known
   })
+}
+
+function refuseDraining<Tx>(runner: RunnerState<Tx>): void {
+  if (runner.draining) throw draining()
 }
 
 function checkSame(
@@ -263,10 +284,6 @@ function inProgress(runId: string): SagaError {
   return new SagaError('saga-in-progress', `Run ${runId} has not ended yet; it continues.`, {
     runId,
   })
-}
-
-function draining(): OncekeyError {
-  return new OncekeyError('draining', 'This process is shutting down and starts no more runs.')
 }
 
 const FIRST_POLL_MS = 10

@@ -4,7 +4,8 @@ const mendedAt = new WeakMap<object, number>()
 
 /**
  * Once a minute, repairs runs after the database's clock was put back. A lease or a wait then seems
- * to end later than its whole length from now, which cannot be; such a run is made due.
+ * to end later than its whole length from now, which cannot be. A lease begins again, and a run
+ * that waits is made due.
  */
 export async function mendDueTimes<Tx>(runner: RunnerState<Tx>): Promise<void> {
   const now = performance.now()

@@ -6,7 +6,7 @@ import {
   OptionsError,
   waitedFor,
 } from '@oncekey/core'
-import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
+import { type CarriedRedrives, carryOnce, carryRedrives } from '@oncekey/outbox'
 import type { Definition } from '../definition/definition.ts'
 import { definition, type Saga } from '../definition/saga.ts'
 import { sagaDeadLetters } from '../operator/dead-letters.ts'
@@ -23,9 +23,11 @@ import { purgeRuns } from '../operator/saga-operator.ts'
 import type { RunRequest } from '../run/run-request.ts'
 import { concurrencyLimit } from '../state/concurrency-limit.ts'
 import { leases } from '../state/leases.ts'
+import { questions } from '../state/questions.ts'
 import { resolveOptions, type SagaRunnerOptions } from '../state/runner-options.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { statementsFor } from '../state/statements.ts'
+import { suspects } from '../state/suspects.ts'
 import { unanswered } from '../state/unanswered.ts'
 import { reportError } from '../telemetry/channels.ts'
 import { type ExecuteOptions, execute, submit } from './execute.ts'
@@ -62,7 +64,10 @@ export interface SagaRunner<Tx> {
     request: RunRequest<Input>,
   ): Promise<{ readonly id: string; readonly isNew: boolean }>
 
-  /** Claims up to `concurrency` due runs and drives each of them. Returns how many it claimed. */
+  /**
+   * Claims up to `concurrency` due runs and drives each of them. Returns how many it claimed. A
+   * call that `stop` meets before it has claimed claims none.
+   */
   runOnce(): Promise<number>
   /**
    * Repeats `runOnce` until `stop`. Without it, a run whose process died continues only when it is
@@ -81,6 +86,10 @@ export interface SagaRunner<Tx> {
 
   /** A run with its steps and its timeline. */
   get(id: string): Promise<WholeRun | undefined>
+  /**
+   * Lists runs. Besides those in the states `stuck` and `compensation-failed`, a run counts as
+   * stuck if it is due and its definition is not registered with this runner.
+   */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
    * Lets a run continue at once that is stuck, waiting, or failed in its compensation. Attempts are
@@ -122,13 +131,16 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
   const resolved = resolveOptions(options)
   const statements = statementsFor(resolved.quotedSchema)
   const driving: RunnerState<Tx>['driving'] = new Map()
+  const executeLimit = concurrencyLimit(resolved.executeConcurrency)
   const runner: RunnerState<Tx> = {
     ...resolved,
     statements,
     leases: leases(resolved, statements),
-    executeLimit: concurrencyLimit(resolved.executeConcurrency),
+    executeLimit,
     driving,
     unanswered: unanswered(resolved, statements, driving),
+    suspects: suspects(resolved, driving, executeLimit),
+    questions: questions(),
     draining: false,
     stopping: false,
   }
@@ -147,7 +159,8 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     },
     async runOnce() {
       refuseStopped('runOnce')
-      await deadLetters.redrives?.carry()
+      // If that fails, what is due is driven all the same.
+      await runner.questions.asked(carryOnce(deadLetters.redrives, redriveFailed))
       const driven = await takeDue(runner, runner.concurrency)
       await Promise.all(driven)
       return driven.length
@@ -157,23 +170,30 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       loop ??= startLoop(runner)
       carried ??= carryRedrives(deadLetters.redrives, {
         carried: () => loop?.wake(),
-        failed: (error) => reportError({ error, during: 'redrive' }),
+        failed: redriveFailed,
       })
     },
     async stop({ timeoutMs = 10_000 } = {}) {
       waitedFor('runner.stop: timeoutMs', timeoutMs, 0)
       runner.draining = true
       const reason = new OncekeyError('draining', 'This saga runner was stopped.')
+      const until = performance.now() + timeoutMs + RETURN_MS + GIVE_BACK_MS
       const stopped = Promise.all([loop?.stop(), carried?.stop()])
-      await endsWithin(
-        stopped.then(() => Promise.all(runner.driving.values())),
-        timeoutMs,
-      )
+      const ended = async () => {
+        await stopped
+        // What they take is driven, too: it is handed over at once.
+        await runner.questions.answered()
+        await Promise.all(runner.driving.values())
+        // Callers read what became of their runs.
+        await runner.questions.answered()
+      }
+      await endsWithin(ended(), timeoutMs)
       runner.stopping = true
       runner.leases.end(reason)
-      await endsWithin(Promise.all(runner.driving.values()), RETURN_MS)
+      await endsWithin(ended(), RETURN_MS)
       runner.leases.giveUp(reason)
-      await endsWithin(Promise.all(runner.driving.values()), GIVE_BACK_MS)
+      await endsWithin(ended(), GIVE_BACK_MS)
+      await giveBackUnanswered(Math.min(until - performance.now(), GIVE_BACK_MS))
     },
     get: (id) => getRun(runner, id),
     list: (filter = {}) => listRuns(runner, filter),
@@ -193,6 +213,15 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     purge: (how) => purgeRuns(runner, how),
   }
 
+  /** There is no next question that would do it. */
+  async function giveBackUnanswered(withinMs: number): Promise<void> {
+    try {
+      await endsWithin(runner.unanswered.giveBack(), withinMs)
+    } catch (error) {
+      reportError({ error, during: 'poll' })
+    }
+  }
+
   function refuseStopped(verb: string): void {
     if (!runner.draining) return
     throw new OptionsError(`${verb}: this runner was stopped. Create another one.`)
@@ -205,6 +234,10 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       `saga "${made.name}" version ${made.version} is not one of this runner's: list it in \`sagas\`.`,
     )
   }
+}
+
+function redriveFailed(error: unknown): void {
+  reportError({ error, during: 'redrive' })
 }
 
 /**

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { OncekeyError, type OutboxEvent } from '@oncekey/core'
 import {
+  type BegunAt,
+  endedInside,
   isOutcomeKnown,
   type SqlTransaction,
   type Statement,
@@ -10,7 +12,6 @@ import type { ResolvedStep } from '../definition/definition.ts'
 import type { Move } from '../run/move.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
-import { endedByStep } from './ended-by-step.ts'
 
 /**
  * The transaction of one attempt, which is opened if the step asks for it, and the functions that
@@ -50,20 +51,20 @@ export function stepTransaction<Tx>(
 ): StepTransaction<Tx> {
   const { client, leaseMs, statements, acquireTimeoutMs, commitTimeoutMs } = runner
   const { id, epoch } = held
-  let opening: Promise<SqlTransaction<Tx>> | undefined
+  let opening: Promise<Opened<Tx>> | undefined
   let isOver = false
 
   return {
     async open() {
       if (isOver) throw over()
       opening ??= begin()
-      const transaction = await opening
+      const { transaction } = await opening
       if (isOver) throw over()
       return transaction.handle
     },
 
     async commit(move, events) {
-      const transaction = await end()
+      const transaction = (await end())?.transaction
       const timeoutMs = commitTimeoutMs
       return await write(move, events, transaction !== undefined, (last) =>
         transaction === undefined
@@ -73,10 +74,11 @@ export function stepTransaction<Tx>(
     },
 
     async rollback(move) {
-      const transaction = await end()
+      const opened = await end()
+      const transaction = opened?.transaction
       const timeoutMs = commitTimeoutMs
-      if (transaction && (await endedByStep(transaction, statements.isHeld(held)))) {
-        await undo(transaction)
+      if (opened !== undefined && (await endedByStep(opened))) {
+        await undo(opened)
         return refused(TRANSACTION_ENDED, undefined)
       }
       return await write(move, [], false, (next) =>
@@ -95,11 +97,20 @@ export function stepTransaction<Tx>(
    * If the rollback does not reach the server, the connection is gone, and the server ends the
    * transaction.
    */
-  async function undo(transaction: SqlTransaction<Tx> | undefined): Promise<void> {
-    await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
+  async function undo(opened: Opened<Tx> | undefined): Promise<void> {
+    await opened?.transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
   }
 
-  async function begin(): Promise<SqlTransaction<Tx>> {
+  /**
+   * Whether the step ended its transaction itself, by a procedure with a COMMIT in it for example.
+   * The session is asked for the mark that `saga_hold_2` left in the transaction.
+   */
+  function endedByStep({ transaction, begun }: Opened<Tx>): Promise<boolean> {
+    const isSame = statements.isHeld(held)
+    return endedInside(client, transaction, { ...begun, isSame, timeoutMs: acquireTimeoutMs })
+  }
+
+  async function begin(): Promise<Opened<Tx>> {
     const { move, state } = held
     const first = statements.holdRun({
       id,
@@ -110,13 +121,15 @@ export function stepTransaction<Tx>(
       backstopMs: backstopMs(),
     })
     try {
-      const { transaction } = await client.begin({
+      const { rows, transaction } = await client.begin({
         isolation: 'read committed',
         first,
         timeoutMs: acquireTimeoutMs,
       })
       held.isLocked = true
-      return transaction
+      const [row] = rows
+      const begun = { backend: Number(row?.backend ?? 0), started: row?.started ?? '0' }
+      return { transaction, begun }
     } catch (error) {
       if (sqlState(error) === LOST) throw lostRun(error)
       throw sqlState(error) === CANCELLED ? cancelledRun(error) : error
@@ -152,11 +165,11 @@ export function stepTransaction<Tx>(
    * Waits until an opening that is under way has ended, even if it fails or the step did not wait
    * for it.
    */
-  async function end(): Promise<SqlTransaction<Tx> | undefined> {
+  async function end(): Promise<Opened<Tx> | undefined> {
     isOver = true
-    const transaction = await opening?.catch(() => undefined)
+    const opened = await opening?.catch(() => undefined)
     held.isLocked = false
-    return transaction
+    return opened
   }
 
   /**
@@ -168,6 +181,11 @@ export function stepTransaction<Tx>(
     if (client.concurrency === 'one') return 0
     return Math.min(Math.max(step.timeoutMs, leaseMs) + 5_000, 2 ** 31 - 1)
   }
+}
+
+interface Opened<Tx> {
+  readonly transaction: SqlTransaction<Tx>
+  readonly begun: BegunAt
 }
 
 function writtenOf(error: unknown): Written {

@@ -8,6 +8,8 @@ export interface ConcurrencyLimit {
    */
   acquire(): boolean
   release(): void
+  /** While it is held, `acquire` takes none, and nobody's turn comes. */
+  hold(isHeld: boolean): void
   /** Joins the end of the queue. */
   enqueue(): Turn
   /** How many are queued. */
@@ -27,15 +29,20 @@ export interface Turn {
 
 export function concurrencyLimit(count: number): ConcurrencyLimit {
   let taken = 0
+  let isHeld = false
   const queue = new Set<() => void>()
 
   return {
     acquire() {
-      if (taken >= count && insideStep.getStore() !== true) return false
+      if ((isHeld || taken >= count) && !isInsideStep()) return false
       taken += 1
       return true
     },
     release,
+    hold(becomes) {
+      isHeld = becomes
+      wakeNext()
+    },
     enqueue() {
       let isReserved = false
       let wake = () => {}
@@ -74,7 +81,7 @@ export function concurrencyLimit(count: number): ConcurrencyLimit {
    */
   function wakeNext(): void {
     for (const wake of queue) {
-      if (taken >= count) return
+      if (isHeld || taken >= count) return
       queue.delete(wake)
       taken += 1
       wake()
@@ -88,6 +95,10 @@ export function concurrencyLimit(count: number): ConcurrencyLimit {
  */
 export function asStep<Result>(step: () => Result): Result {
   return insideStep.run(true, step)
+}
+
+export function isInsideStep(): boolean {
+  return insideStep.getStore() === true
 }
 
 const insideStep = new AsyncLocalStorage<true>()

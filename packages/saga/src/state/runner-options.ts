@@ -42,7 +42,9 @@ export interface SagaRunnerOptions<Tx> {
   /** How often the loop polls for due runs. Milliseconds. @default 500 */
   readonly pollMs?: number
   /**
-   * How many processes in a row may die during a step before the step counts as failed. @default 5
+   * How many processes in a row may die during a step before the step counts as failed; at least 2.
+   * The first may have died of another run beside it. While a later one had it, it began no other
+   * run for the time of a lease. @default 5
    */
   readonly maxLost?: number
   /** The largest result of a step, and the largest input, as JSON text. Bytes. @default 262_144 */
@@ -103,7 +105,7 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
     concurrency,
     executeConcurrency: wholeNumber('executeConcurrency', options.executeConcurrency ?? left, 1),
     pollMs: wholeNumber('pollMs', options.pollMs ?? 500, 1),
-    maxLost: wholeNumber('maxLost', options.maxLost ?? 5, 1),
+    maxLost: Math.max(2, wholeNumber('maxLost', options.maxLost ?? 5, 1)),
     maxResultBytes: wholeNumber('maxResultBytes', options.maxResultBytes ?? 262_144, 1),
     acquireTimeoutMs: wholeNumber('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
     commitTimeoutMs: wholeNumber('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),

@@ -1,7 +1,9 @@
 import type { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { Leases } from './leases.ts'
+import type { Questions } from './questions.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
+import type { Suspects } from './suspects.ts'
 import type { Unanswered } from './unanswered.ts'
 
 /**
@@ -26,6 +28,8 @@ export interface RunnerState<Tx> extends ResolvedOptions<Tx> {
    */
   readonly driving: Map<string, Promise<void>>
   readonly unanswered: Unanswered
+  readonly suspects: Suspects
+  readonly questions: Questions
   /** Set once: claims nothing more, and gives each run up after its current step. */
   draining: boolean
   /**

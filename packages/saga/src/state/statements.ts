@@ -5,7 +5,7 @@ import {
   listDeadRuns,
   redriveDeadRuns,
 } from '../statements/dead-runs.ts'
-import { compensateRun, resumeRun, settleRun } from '../statements/interventions.ts'
+import { compensateRun, discardRun, resumeRun, settleRun } from '../statements/interventions.ts'
 import { recordMove } from '../statements/moves.ts'
 import { listRetryingRuns } from '../statements/retrying-runs.ts'
 import { listRuns, purgeRuns } from '../statements/run-lists.ts'
@@ -29,6 +29,7 @@ export interface Statements {
   readonly countDeadRuns: ReturnType<typeof countDeadRuns>
   readonly deadRunGroups: ReturnType<typeof deadRunGroups>
   readonly deadRunStats: ReturnType<typeof deadRunStats>
+  readonly discardRun: ReturnType<typeof discardRun>
   readonly findDeadRun: ReturnType<typeof findDeadRun>
   readonly listDeadRuns: ReturnType<typeof listDeadRuns>
   readonly redriveDeadRuns: ReturnType<typeof redriveDeadRuns>
@@ -59,6 +60,7 @@ export function statementsFor(schema: string): Statements {
     countDeadRuns: countDeadRuns(schema),
     deadRunGroups: deadRunGroups(schema),
     deadRunStats: deadRunStats(schema),
+    discardRun: discardRun(schema),
     findDeadRun: findDeadRun(schema),
     listDeadRuns: listDeadRuns(schema),
     redriveDeadRuns: redriveDeadRuns(schema),

@@ -1,21 +1,24 @@
+import { unansweredTakes } from '@oncekey/core'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
 
-/**
- * Questions that take runs for this process: a claim, a take, a start. If one gets no answer, its
- * runs may be ours without our knowing, and when their leases end they count as lost with a process
- * that died. Enough of that, and a step that nobody ran counts as failed, only because the database
- * was slow. So what such a question took is given back before the next one is asked.
- */
+/** Questions that take runs for this process. What got no answer is given back. */
 export interface Unanswered {
   /**
    * Asks a question that may take the run `id`, or runs that only its answer names. `askedAt` is
-   * when it was sent, by `performance.now()`: leases count from then.
+   * when it was sent, by `performance.now()`: leases count from then. Resolves with `undefined` if
+   * it is no longer to be asked when it is its turn (`isOver`).
    */
   taking<T>(
     id: string | undefined,
     ask: () => Promise<T>,
-  ): Promise<{ readonly answer: T; readonly askedAt: number }>
+    isOver?: () => boolean,
+  ): Promise<{ readonly answer: T; readonly askedAt: number } | undefined>
+  /**
+   * Gives back what was taken without an answer, if there is any and no question is under way whose
+   * answer names other runs.
+   */
+  giveBack(): Promise<void>
   /**
    * This process drove a run and no longer does, but does not give it back: it lost the run, and a
    * step that hangs its process has to count, or it stopped and left the run while its step runs.
@@ -29,33 +32,25 @@ export function unanswered<Tx>(
   driving: ReadonlyMap<string, unknown>,
 ): Unanswered {
   const { client, node, leaseMs, acquireTimeoutMs: timeoutMs } = options
+  /** How many questions under way name a run. */
   const asked = new Map<string, number>()
   const left = new Set<string>()
-  /** Questions under way whose runs only the answers name. */
-  let claims = 0
-  let failures = 0
-  let settled = 0
-  let givingBack: Promise<void> | undefined
+  const { taking, giveBack } = unansweredTakes(async () => {
+    const kept = [...driving.keys(), ...asked.keys(), ...left]
+    const statement = statements.giveBackUnanswered({ owner: node, leaseMs, kept })
+    await client.query(statement, { timeoutMs })
+  })
 
   return {
-    async taking(id, ask) {
-      while (failures > settled && claims === 0) {
-        givingBack ??= giveBack()
-        await givingBack
+    taking(id, ask, isOver = () => false) {
+      const timed = async () => {
+        const askedAt = performance.now()
+        return { answer: await ask(), askedAt }
       }
-      count(id, 1)
-      const askedAt = performance.now()
-      try {
-        const answer = await ask()
-        // Until then, whoever asked has said what it drives.
-        setImmediate(() => count(id, -1))
-        return { answer, askedAt }
-      } catch (error) {
-        failures += 1
-        count(id, -1)
-        throw error
-      }
+      if (id === undefined) return taking(timed, { isOver })
+      return taking(() => naming(id, timed), { isOver, isNamed: true })
     },
+    giveBack,
     keep(id) {
       left.add(id)
       const [oldest] = left
@@ -63,28 +58,20 @@ export function unanswered<Tx>(
     },
   }
 
-  /**
-   * Once for all who ask meanwhile, so that nothing is taken before it is over: it would give back
-   * what is taken after `kept` was read.
-   */
-  async function giveBack(): Promise<void> {
-    const upTo = failures
-    const kept = [...driving.keys(), ...asked.keys(), ...left]
+  async function naming<T>(id: string, ask: () => Promise<T>): Promise<T> {
+    count(id, 1)
     try {
-      await client.query(statements.giveBackUnanswered({ owner: node, leaseMs, kept }), {
-        timeoutMs,
-      })
-      settled = upTo
-    } finally {
-      givingBack = undefined
+      const answer = await ask()
+      // Until then, whoever asked has said what it drives.
+      setImmediate(() => count(id, -1))
+      return answer
+    } catch (error) {
+      count(id, -1)
+      throw error
     }
   }
 
-  function count(id: string | undefined, change: 1 | -1): void {
-    if (id === undefined) {
-      claims += change
-      return
-    }
+  function count(id: string, change: 1 | -1): void {
     const now = (asked.get(id) ?? 0) + change
     if (now === 0) asked.delete(id)
     else asked.set(id, now)

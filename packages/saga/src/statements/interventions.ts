@@ -51,7 +51,7 @@ export interface CompensateRun {
   readonly by: Actor
 }
 
-/** Ends a run that was repaired by hand. */
+/** Ends a run that was repaired by hand, whether it is dead or waits. */
 export function settleRun(
   schema: string,
 ): (id: string, note: string, by: Actor) => Statement<{ state: RunStateJson | null }> {
@@ -60,6 +60,19 @@ export function settleRun(
       false) as state`
   return (id, note, by) => ({
     name: 'saga_settle_run',
+    text,
+    values: [id, note, by.actor, actTarget('saga-run', id)],
+  })
+}
+
+/** Ends a run that is dead, and tells whether it was. */
+export function discardRun(
+  schema: string,
+): (id: string, note: string, by: Actor) => Statement<{ discarded: string }> {
+  const text = `
+    select ${schema}.saga_discard($1::text, $3::text, $2::text, $4::text)::text as discarded`
+  return (id, note, by) => ({
+    name: 'saga_discard_run',
     text,
     values: [id, note, by.actor, actTarget('saga-run', id)],
   })

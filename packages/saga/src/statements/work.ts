@@ -1,21 +1,32 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { BEGUN_AT, type Statement } from '@oncekey/postgres/client'
 import type { RunJson } from './run-json.ts'
 
-/** Claims due runs whose definition is known. */
+/** Claims due runs whose definition is known: one suspect, or runs that are none. */
 export function claimRuns(
   schema: string,
 ): (claim: ClaimRuns) => Statement<{ runs: string | null }> {
   const text = `
-    select ${schema}.saga_claim_2($1::json, $2::text, $3::integer, $4::integer)::text as runs`
+    select ${schema}.saga_claim_3($1::json, $2::text, $3::integer, $4::integer, $5::integer,
+      $6::integer)::text as runs`
 
-  return ({ known, owner, leaseMs, limit }) => ({
+  return ({ known, owner, leaseMs, limit, mostLost, suspectWaitMs }) => ({
     name: 'saga_claim_runs',
     text,
-    values: [JSON.stringify(known), owner, leaseMs, limit],
+    values: [JSON.stringify(known), owner, leaseMs, limit, mostLost, suspectWaitMs],
   })
 }
 
-export interface ClaimRuns {
+/** Which runs may be taken, by how many owners they have lost since their last move. */
+export interface Takable {
+  /** A run that has lost more is a suspect. */
+  readonly mostLost: number
+  /**
+   * How long a suspect has to have been due to be taken; `null` if none is to be. Milliseconds.
+   */
+  readonly suspectWaitMs: number | null
+}
+
+export interface ClaimRuns extends Takable {
   readonly known: readonly string[]
   readonly owner: string
   readonly leaseMs: number
@@ -31,16 +42,17 @@ export type ClaimedJson = readonly RunJson[]
  */
 export function takeRun(schema: string): (take: TakeRun) => Statement<{ run: string | null }> {
   const text = `
-    select ${schema}.saga_take_3($1::text, $2::bigint, $3::text, $4::integer)::text as run`
+    select ${schema}.saga_take_4($1::text, $2::bigint, $3::text, $4::integer, $5::integer,
+      $6::integer)::text as run`
 
-  return ({ id, epoch, owner, leaseMs }) => ({
+  return ({ id, epoch, owner, leaseMs, mostLost, suspectWaitMs }) => ({
     name: 'saga_take_run',
     text,
-    values: [id, epoch, owner, leaseMs],
+    values: [id, epoch, owner, leaseMs, mostLost, suspectWaitMs],
   })
 }
 
-export interface TakeRun {
+export interface TakeRun extends Takable {
   readonly id: string
   readonly epoch: number | null
   readonly owner: string
@@ -99,13 +111,15 @@ export interface HeldMove {
 }
 
 /**
- * Ties the transaction to a run. Raises if another process has the run, the previous move is not on
- * record, or the run was cancelled.
+ * Ties the transaction to a run, and tells where the transaction is. Raises if another process has
+ * the run, the previous move is not on record, or the run was cancelled.
  */
-export function holdRun(schema: string): (hold: HoldRun) => Statement {
+export function holdRun(
+  schema: string,
+): (hold: HoldRun) => Statement<{ backend: string; started: string }> {
   const text = `
     select ${schema}.saga_hold_2($1::text, $2::bigint, $3::text, $4::text, $5::integer,
-      $6::integer)`
+      $6::integer) as held, ${BEGUN_AT}`
 
   return ({ id, epoch, move, state, leaseMs, backstopMs }) => ({
     name: 'saga_hold_run',
@@ -129,9 +143,9 @@ export interface HoldRun {
 }
 
 /** Asks a session whether it is still in the transaction that `holdRun` has tied to the run. */
-export function isHeld(): (hold: HeldMove) => Statement<{ held: string }> {
+export function isHeld(): (hold: HeldMove) => Statement<{ same: string }> {
   const text = `
-    select (current_setting('oncekey.saga', true) is not distinct from $1::text)::text as held`
+    select (current_setting('oncekey.saga', true) is not distinct from $1::text)::text as same`
 
   return ({ id, epoch, move }) => ({
     name: 'saga_is_held',
@@ -201,16 +215,24 @@ export interface HeldState {
 }
 
 /**
- * Repairs runs after the database's clock was put back: a run is made due if its due time is
- * further ahead than it was set for. Rows written by an earlier release do not record how far ahead
- * they were set, and are not changed.
+ * Repairs runs after the database's clock was put back, whose due times are further ahead than they
+ * were set for. What waits is made due. A lease begins again: its owner may live. A locked row is
+ * in a step's transaction. Rows written by an earlier release do not record how far ahead they were
+ * set, and are not changed.
  */
 export function mendDueTimes(schema: string): () => Statement<{ count: string }> {
   const text = `
-    with mended as (
-      update ${schema}.saga_work w set due_at = now(), due_in_ms = 0
+    with too_far as materialized (
+      select w.run_id from ${schema}.saga_work w
         where isfinite(w.due_at) and w.move_epoch = w.epoch
           and w.due_at > clock_timestamp() + (w.due_in_ms + 5000) * interval '1 millisecond'
+        for no key update skip locked
+    ), mended as (
+      update ${schema}.saga_work w
+        set due_at = case when w.owner is null then now()
+            else clock_timestamp() + w.due_in_ms * interval '1 millisecond' end,
+          due_in_ms = case when w.owner is null then 0 else w.due_in_ms end
+        from too_far where w.run_id = too_far.run_id
         returning 1
     )
     select count(*)::text as count from mended`

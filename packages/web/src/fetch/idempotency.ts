@@ -51,8 +51,8 @@ export interface IdempotencyWrapper<Tx, Req extends Request = Request> {
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(request: Request): HandlerContext<Tx>
   /**
-   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
-   * not finish by the deadline.
+   * On shutdown: refuses new requests of this middleware with 503 and lets running ones finish.
+   * Returns how many did not finish by the deadline. Each middleware is drained on its own.
    */
   drain: Engine<Tx>['drain']
 }

@@ -6,14 +6,13 @@ export type Collected =
   | { readonly kind: 'part'; readonly chunks: readonly Uint8Array[] }
 
 /**
- * Reads to the end, or at most two chunks past `maxBytes`; reads nothing if `maxBytes` is 0. Two
- * chunks, because a body that is complete at once is a single chunk of any size, and only the
- * second read shows that it was all.
+ * Reads to the end, or at most two chunks past `maxBytes`; if `maxBytes` is 0, up to the first
+ * byte. Two chunks, because a body that is complete at once is a single chunk of any size, and only
+ * the second read shows that it was all.
  */
 export async function collect(reader: Reader, maxBytes: number): Promise<Collected> {
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0
-  if (maxBytes === 0) return { kind: 'part', chunks }
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return { kind: 'whole', bytes: joined(chunks, size) }
@@ -21,6 +20,7 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
     chunks.push(chunk)
     size += chunk.length
     if (size <= maxBytes) continue
+    if (maxBytes === 0) return { kind: 'part', chunks }
     const next = await reader.read()
     if (next.done) return { kind: 'whole', bytes: joined(chunks, size) }
     chunks.push(copied(next.value))

@@ -15,11 +15,6 @@ export function arrivedOf(
   return incoming.destroyed && incoming.complete === false ? 'part' : 'whole'
 }
 
-/** The error that body parsers produce, so that the app's error handling recognises it. */
-export function brokenOff(): Error {
-  return Object.assign(new Error('request aborted'), { code: 'ECONNABORTED', status: 400 })
-}
-
 /** The request of Node that @hono/node-server passes on as `env.incoming`. */
 function incomingOf(env: unknown): Incoming | undefined {
   const { incoming } = (env ?? {}) as { incoming?: Partial<Incoming> }

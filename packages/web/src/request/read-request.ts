@@ -1,6 +1,13 @@
-import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
+import {
+  type EngineRequest,
+  type FingerprintInput,
+  OncekeyError,
+  OptionsError,
+  type RequestBody,
+  requestAborted,
+} from '@oncekey/core'
 import { collect } from './collect.ts'
-import { arrivedOf, brokenOff } from './cut-off.ts'
+import { arrivedOf } from './cut-off.ts'
 
 /** What the adapter knows about a request beyond what the `Request` itself says. */
 export interface RequestReading {
@@ -31,7 +38,7 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
   const { method, headers, signal } = request
   const { pathname, search } = new URL(request.url)
   const target = pathname + search
-  let body: Promise<RequestBody> | undefined
+  const { chosen } = reading
   let came: Promise<RequestBody> | undefined
   const rawBody = (): Promise<RequestBody> => {
     came ??= bodyThatCame(request, reading)
@@ -46,13 +53,15 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     signal,
     header: (name) => linesOf(headers, name),
     // Without a `fingerprint` the body was compared, so it has come as a whole.
-    ...(reading.chosen && { arrived: () => arrivedOf(reading.env, signal) }),
+    ...(chosen && { arrived: () => arrivedOf(reading.env, signal) }),
     async fingerprintInput() {
-      body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
       const contentType = headers.get('content-type') ?? undefined
-      const input = { method, target, contentType, body: await body }
-      if (arrivedOf(reading.env, signal) !== 'whole') throw brokenOff()
-      return input
+      const of = (body: RequestBody): FingerprintInput => ({ method, target, contentType, body })
+      // Nothing may throw once the function was called: nobody would hold the promise it returns.
+      if (chosen !== undefined) return of({ kind: 'chosen', value: chosen() })
+      const body = await rawBody()
+      if (arrivedOf(reading.env, signal) !== 'whole') throw requestAborted()
+      return of(body)
     },
     rawBody,
   }
@@ -79,10 +88,6 @@ export function resolveRequestOptions<Req>(options: {
 function linesOf(headers: Headers, name: string): readonly string[] {
   const value = headers.get(name)
   return value === null ? [] : [value]
-}
-
-async function chosenBody(chosen: () => unknown): Promise<RequestBody> {
-  return { kind: 'chosen', value: chosen() }
 }
 
 async function bodyThatCame(request: Request, reading: RequestReading): Promise<RequestBody> {

@@ -36,6 +36,33 @@ const apps: { readonly [name: string]: (cut: Promise<void>, record: Record) => F
     const once = ofHono({ store: memoryStore(), scope: 'dangerously-shared' })
     return app.post('/', once, async (c) => taken(record, await c.req.text())).fetch
   },
+  'of Hono, after an option that waits, with a fingerprint of its body': (cut, record) => {
+    const once = ofHono({
+      store: memoryStore(),
+      scope: () => cut.then(() => 'ana'),
+      fingerprint: async (c) => amountIn(await c.req.text()),
+    })
+    return hono(record).post('/', once, async (c) => taken(record, await c.req.text())).fetch
+  },
+  'of Hono, with a fingerprint that waits': (cut, record) => {
+    const once = ofHono({
+      store: memoryStore(),
+      scope: 'dangerously-shared',
+      fingerprint: (c) => cut.then(() => c.req.text()),
+    })
+    return hono(record).post('/', once, async (c) => taken(record, await c.req.text())).fetch
+  },
+  'of fetch, after an option that waits, with a fingerprint of its body': (cut, record) => {
+    const once = ofFetch({
+      store: memoryStore(),
+      scope: () => cut.then(() => 'ana'),
+      fingerprint: async (request) => amountIn(await request.text()),
+    })
+    const handle = once(async (request: Request, _env?: unknown) =>
+      taken(record, await request.text()),
+    )
+    return (request, env) => handle(request, env).catch(() => failed(record))
+  },
   'of fetch, after an option that waits': (cut, record) => {
     const once = ofFetch({ store: memoryStore(), scope: () => cut.then(() => 'ana') })
     const handle = once(async (request: Request, _env?: unknown) =>
@@ -47,6 +74,13 @@ const apps: { readonly [name: string]: (cut: Promise<void>, record: Record) => F
 
 function hono(record: Record): Hono {
   return new Hono().onError(() => failed(record))
+}
+
+/** Throws, as parsers do, for an empty body: nobody may be left with the rejection. */
+function amountIn(body: string): string {
+  const amount = new URLSearchParams(body).get('amount')
+  if (amount === null) throw new Error('the body is empty')
+  return amount
 }
 
 function taken({ seen }: Record, body: string): Response {

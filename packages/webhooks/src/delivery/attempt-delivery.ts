@@ -2,7 +2,7 @@ import { OncekeyError } from '@oncekey/core'
 import type { ResolvedOptions } from '../options/options.ts'
 import type { ClaimedDelivery } from '../statements/claims.ts'
 import { keptText } from '../statements/kept-text.ts'
-import type { DeliveryVerdict, Verdict } from '../statements/verdicts.ts'
+import type { DeliveryVerdict, SentAs, Verdict } from '../statements/verdicts.ts'
 import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../telemetry/channels.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { judge, saysNothing } from './judge.ts'
@@ -41,12 +41,7 @@ async function attempted(
   const verdict = {
     id: claimed.id,
     epoch: claimed.epoch,
-    sent: {
-      endpointId: claimed.endpointId,
-      url: claimed.url,
-      headers: claimed.headers?.secret ?? null,
-      tls: claimed.tls?.secret ?? null,
-    },
+    sent: sentWith(claimed),
     ...(await verdictOf(claimed, options, by)),
   }
   tellAttempt(() => ({
@@ -63,6 +58,17 @@ async function attempted(
   return verdict
 }
 
+/** What of its endpoint the delivery is sent with. */
+export function sentWith({ endpointId, url, headers, tls, secrets }: ClaimedDelivery): SentAs {
+  return {
+    endpointId,
+    url,
+    headers: headers?.secret ?? null,
+    tls: tls?.secret ?? null,
+    secret: secrets?.[0]?.secret ?? null,
+  }
+}
+
 async function verdictOf(
   claimed: ClaimedDelivery,
   options: ResolvedOptions,
@@ -70,7 +76,7 @@ async function verdictOf(
 ): Promise<Verdict> {
   try {
     const at = clock()
-    if (at === undefined) return ourFault(CLOCK_JUMPED.error, CLOCK_JUMPED.message, 0)
+    if (at === undefined) return unsent(CLOCK_JUMPED.error, CLOCK_JUMPED.message, 0)
     const exchange = await signAndSend(
       {
         endpointId: claimed.endpointId,
@@ -87,7 +93,7 @@ async function verdictOf(
       signal,
     )
     if (exchange.failure === ABORTED && saysNothing(exchange, options.classify)) {
-      return ourFault(ABORTED.error, ABORTED.message, 0)
+      return aborted()
     }
     if (exchange.failure?.error === 'proxy-unavailable') {
       const { error, message } = exchange.failure
@@ -96,21 +102,26 @@ async function verdictOf(
         during: 'attempt',
         deliveryIds: [claimed.id],
       })
-      return ourFault(error, keptText(message), RETRY_OUR_FAULT_MS)
+      return unsent(error, keptText(message), RETRY_OUR_FAULT_MS)
     }
     return judge(exchange, claimed.tries, options)
   } catch (error) {
     tellError({ error, during: 'attempt', deliveryIds: [claimed.id] })
     const { code, name, message } = error as { code?: string; name?: string; message?: string }
-    return ourFault(code ?? name ?? 'error', keptText(String(message)), RETRY_OUR_FAULT_MS)
+    return unsent(code ?? name ?? 'error', keptText(String(message)), RETRY_OUR_FAULT_MS)
   }
+}
+
+/** The request may have been sent. */
+function aborted(): Verdict {
+  return { ...unsent(ABORTED.error, ABORTED.message, 0), unsent: false }
 }
 
 /**
  * A verdict to retry that counts neither as a try nor against the endpoint, because the fault is on
- * our side.
+ * our side. Nothing was sent.
  */
-function ourFault(error: string, message: string, delayMs: number): Verdict {
+function unsent(error: string, message: string, delayMs: number): Verdict {
   return {
     state: 'retry',
     reason: null,
@@ -118,6 +129,7 @@ function ourFault(error: string, message: string, delayMs: number): Verdict {
     delayMs,
     blockMs: 0,
     blame: 'ours',
+    unsent: true,
     status: null,
     error,
     message,

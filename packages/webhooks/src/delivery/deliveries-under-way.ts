@@ -1,7 +1,8 @@
 import type { ResolvedOptions } from '../options/options.ts'
-import type { ClaimedDelivery } from '../statements/claims.ts'
+import { type ClaimedDelivery, OUT_OF_REACH } from '../statements/claims.ts'
 import { attemptDelivery } from './attempt-delivery.ts'
 import type { DatabaseClock } from './database-clock.ts'
+import { ownFaults } from './own-faults.ts'
 import { verdictRecorder } from './verdict-recorder.ts'
 
 /**
@@ -26,8 +27,13 @@ export interface DeliveriesUnderWay {
   freeBytes(): number
   /** The ids of those under way. */
   ids(): string[]
-  /** How many are under way to each endpoint, by its id. */
-  readonly perEndpoint: ReadonlyMap<string, number>
+  /** Whether a suspect is. */
+  hasSuspect(): boolean
+  /**
+   * How many are under way to each endpoint, by its id; `OUT_OF_REACH` for an endpoint to which
+   * this worker cannot send.
+   */
+  perEndpoint(): ReadonlyMap<string, number>
   /** Attempts a delivery, until `signal` aborts, and records the verdict. Never rejects. */
   send(leased: LeasedDelivery, signal: AbortSignal): Promise<void>
   /** Resolves when everything that is under way at the time of the call has ended. */
@@ -46,15 +52,17 @@ export function deliveriesUnderWay(
   },
 ): DeliveriesUnderWay {
   const recorder = verdictRecorder(options)
-  const underWay = new Map<Promise<void>, string>()
+  const underWay = new Map<Promise<void>, ClaimedDelivery>()
   const perEndpoint = new Map<string, number>()
+  const faults = ownFaults()
   let bytes = 0
 
   return {
-    free: () => most - underWay.size,
+    free: () => Math.min(most, faults.most()) - underWay.size,
     freeBytes: () => MOST_BYTES - bytes,
-    ids: () => [...underWay.values()],
-    perEndpoint,
+    ids: () => [...underWay.values()].map(({ id }) => id),
+    hasSuspect: () => [...underWay.values()].some(({ suspect }) => suspect),
+    perEndpoint: () => new Map([...perEndpoint, ...faults.endpoints().map(outOfReach)]),
     send(leased, signal) {
       const size = leased.delivery.body.length
       bytes += size
@@ -64,7 +72,7 @@ export function deliveriesUnderWay(
         count(leased.delivery.endpointId, -1)
         ended()
       })
-      underWay.set(sending, leased.delivery.id)
+      underWay.set(sending, leased.delivery)
       count(leased.delivery.endpointId, 1)
       return sending
     },
@@ -76,6 +84,7 @@ export function deliveriesUnderWay(
     signal: AbortSignal,
   ): Promise<void> {
     const verdict = await attemptDelivery(delivery, options, { signal, clock })
+    faults.saw(verdict)
     await recorder.record(verdict, leaseEnd)
   }
 
@@ -84,6 +93,10 @@ export function deliveriesUnderWay(
     if (now === 0) perEndpoint.delete(endpointId)
     else perEndpoint.set(endpointId, now)
   }
+}
+
+function outOfReach(endpointId: string): [string, number] {
+  return [endpointId, OUT_OF_REACH]
 }
 
 /** Of bodies in base64. */

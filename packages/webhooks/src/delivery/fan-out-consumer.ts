@@ -1,4 +1,5 @@
 import { OptionsError, patternsOf } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import { type Consumer, consumer, type DeliveredEvent } from '@oncekey/outbox'
 import type { Statement } from '@oncekey/postgres/client'
 import type { ResolvedOptions } from '../options/options.ts'
@@ -34,7 +35,7 @@ function messageOf(
   event: DeliveredEvent,
   { customerOf }: ResolvedOptions,
 ): [[string, FanOutMessage]] | undefined {
-  const customer = customerOf === undefined ? null : customerOf(event)
+  const customer = customerOf === undefined ? null : atOnce(customerOf(event))
   // The event is for no customer.
   if (customer === undefined) return undefined
   if (customer !== null && (typeof customer !== 'string' || customer === '')) {

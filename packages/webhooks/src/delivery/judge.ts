@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 import type { ResolvedOptions } from '../options/options.ts'
 import { type Classify, classifyByStatus, type ResponseClass } from '../retry/response-class.ts'
 import { retryAfterMs } from '../retry/retry-after.ts'
@@ -78,7 +79,7 @@ function classOf({ status, failure }: Exchange, classify: Classify): ResponseCla
  */
 function classified(status: number, classify: Classify): ResponseClass {
   try {
-    const responseClass = classify(status)
+    const responseClass = atOnce(classify(status))
     if (CLASSES.includes(responseClass)) return responseClass
     throw new OptionsError(
       `classify(${status}) returned ${String(responseClass)}: return 'delivered', 'transient', 'permanent' or 'gone'.`,
@@ -95,7 +96,7 @@ const CLASSES: readonly ResponseClass[] = ['delivered', 'transient', 'permanent'
 function historyOf(
   { status, failure, durationMs, body, truncated }: Exchange,
   responseClass: ResponseClass,
-): Pick<Verdict, 'status' | 'error' | 'message' | 'durationMs' | 'body' | 'truncated'> {
+): Pick<Verdict, 'status' | 'error' | 'message' | 'durationMs' | 'body' | 'truncated' | 'unsent'> {
   const refusal = responseClass === 'delivered' ? null : `status ${status}`
   const error = failure === undefined ? refusal : keptText(failure.error)
   return {
@@ -105,5 +106,6 @@ function historyOf(
     durationMs,
     body: body.length === 0 ? null : Buffer.from(body).toString('base64'),
     truncated,
+    unsent: false,
   }
 }

@@ -1,5 +1,5 @@
 import { sleep } from '@oncekey/core'
-import { sqlState } from '@oncekey/postgres/client'
+import { isPoolEnded, sqlState } from '@oncekey/postgres/client'
 import type { ResolvedOptions } from '../options/options.ts'
 import {
   type CrossedEndpoint,
@@ -10,8 +10,8 @@ import { tellEndpoint, tellError, type WebhookEndpointMessage } from '../telemet
 
 export interface VerdictRecorder {
   /**
-   * Resolves when the verdict is on record, or when its lease has ended and it can no longer be
-   * recorded. Never rejects.
+   * Resolves when the verdict is on record, or when it can no longer be recorded: its lease has
+   * ended, or the pool was ended. Never rejects.
    */
   record(verdict: DeliveryVerdict, leaseEnd: number): Promise<void>
 }
@@ -53,6 +53,11 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
       if (end === 'refused') most = Math.max(1, Math.floor(batch.length / 2))
       else most = Math.min(MOST, most * 2)
       if (end === 'written') continue
+      if (end === 'hopeless') {
+        for (const { done } of [...batch, ...waiting]) done()
+        waiting = []
+        break
+      }
       // The database may recover, and until the leases end no other worker sends these deliveries.
       await sleep(RETRY_MS)
       // One that is refused alone lets the others go first.
@@ -64,7 +69,7 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
 
   async function write(
     batch: readonly WaitingVerdict[],
-  ): Promise<'written' | 'refused' | 'unanswered'> {
+  ): Promise<'written' | 'refused' | 'unanswered' | 'hopeless'> {
     try {
       const statement = recordVerdicts(
         options.schema,
@@ -78,6 +83,7 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
     } catch (error) {
       const deliveryIds = batch.map(({ verdict }) => verdict.id)
       tellError({ error, during: 'settle', deliveryIds })
+      if (isPoolEnded(error)) return 'hopeless'
       return REFUSALS.test(sqlState(error) ?? '') ? 'refused' : 'unanswered'
     }
   }

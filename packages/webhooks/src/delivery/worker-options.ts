@@ -6,8 +6,8 @@ export interface WorkerOptions {
   /** How many deliveries may be under way at once. @default 50 */
   readonly concurrency?: number
   /**
-   * How many deliveries may be under way to one endpoint at once, so that a slow one leaves room
-   * for others.
+   * How many deliveries may be under way to one endpoint at once in each worker, so that a slow one
+   * leaves room for others. The same for every endpoint.
    * @default 5
    */
   readonly endpointConcurrency?: number
@@ -21,7 +21,8 @@ export interface WorkerOptions {
   readonly pollMs?: number
   /**
    * How often in a row a delivery may be claimed by processes that die before they record an
-   * outcome. After that it becomes a dead letter with the reason `poison`.
+   * outcome; at least 2. After that it becomes a dead letter with the reason `poison`. The first
+   * process may have died of another delivery beside it, the last had no other under suspicion.
    * @default 5
    */
   readonly maxUnfinished?: number
@@ -33,6 +34,8 @@ export interface ResolvedWorkerOptions {
   readonly leaseMs: number
   readonly pollMs: number
   readonly maxUnfinished: number
+  /** From how many on no other such delivery is claimed beside it. */
+  readonly suspectFrom: number
 }
 
 export function resolveWorkerOptions(
@@ -41,6 +44,7 @@ export function resolveWorkerOptions(
 ): ResolvedWorkerOptions {
   const concurrency = wholeNumber('concurrency', worker.concurrency ?? 50, 1)
   const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
+  const maxUnfinished = Math.max(2, wholeNumber('maxUnfinished', worker.maxUnfinished ?? 5, 1))
   // An exchange may take timeoutMs, and its outcome has to be recorded before the lease ends.
   if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
     throw new OptionsError(
@@ -52,7 +56,10 @@ export function resolveWorkerOptions(
     endpointConcurrency: wholeNumber('endpointConcurrency', worker.endpointConcurrency ?? 5, 1),
     leaseMs,
     pollMs: wholeMs('pollMs', worker.pollMs ?? 1_000, 1),
-    maxUnfinished: wholeNumber('maxUnfinished', worker.maxUnfinished ?? 5, 1),
+    maxUnfinished,
+    // The last one always counts alone. After a single one none is suspected, if there is room for
+    // that: processes die of much else.
+    suspectFrom: Math.min(2, maxUnfinished - 1),
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { endsWithin, type Redrives, waitedFor } from '@oncekey/core'
-import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
+import { CLOSING_MS, endsWithin, type Redrives, unansweredTakes, waitedFor } from '@oncekey/core'
+import { type CarriedRedrives, carryOnce, carryRedrives } from '@oncekey/outbox'
 import type { ResolvedOptions } from '../options/options.ts'
 import {
   type ClaimedDelivery,
@@ -23,7 +23,7 @@ import { resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
 export interface WebhookWorker {
   /**
    * Sends the deliveries that are due at the time of the call. Resolves with the number of attempts
-   * when all of them have ended.
+   * when all of them have ended. A call that `stop` meets before it has claimed sends nothing.
    */
   deliverOnce(): Promise<number>
   /**
@@ -32,10 +32,10 @@ export interface WebhookWorker {
    */
   start(): void
   /**
-   * Stops claiming, gives the attempts under way `timeoutMs` to end, aborts the rest, and records
-   * every outcome. An aborted attempt counts neither as a try, nor as a failure of the endpoint,
-   * nor as a sign of poison. If the database does not answer, this resolves at most half a second
-   * after `timeoutMs`, and the leases run out by themselves.
+   * Stops claiming, gives the attempts under way `timeoutMs` (10 s) to end, aborts the rest, and
+   * records every outcome. An aborted attempt counts neither as a try, nor as a failure of the
+   * endpoint, nor as a sign of poison. If the database does not answer, this resolves at most half
+   * a second after `timeoutMs`, and the leases run out by themselves.
    */
   stop(options?: {
     /** Milliseconds, or `Infinity`. @default 10_000 */
@@ -58,25 +58,36 @@ export function createWorker(
 ): WebhookWorker {
   const worker = resolveWorkerOptions(given, options)
   const watchClock = clockWatch(options)
-  const name = randomUUID()
-  const claims = { underWay: 0, areUnanswered: false }
-  let givingBack: Promise<void> | undefined
+  /** What claims are marked with, and what is given back is found by. */
+  let name = randomUUID()
+  /** Whether a claim is under way that may bring a suspect. Two would bring two. */
+  let asksForSuspect = false
   let period = newWorkPeriod()
   const ending = new Set<WorkPeriod>()
   const underWay = deliveriesUnderWay(options, {
     most: worker.concurrency,
     ended: () => period.wake.now(),
   })
+  const unanswered = unansweredTakes(
+    () => runStatement(options, releaseUnanswered(options.schema, name, underWay.ids())),
+    {
+      leaseMs: worker.leaseMs,
+      left() {
+        name = randomUUID()
+      },
+    },
+  )
 
   return {
     async deliverOnce() {
       // If the worker is stopped during the redrive and started again, this claim must not belong
       // to the new period.
       const own = period
-      await redrives?.carry()
-      const claimed = await claim(own)
-      await Promise.all(claimed.map((leased) => underWay.send(leased, own.aborter.signal)))
-      return claimed.length
+      const beginning = beginRound(own)
+      own.beginnings.add(beginning)
+      const sent = await beginning.finally(() => own.beginnings.delete(beginning))
+      await Promise.all(sent)
+      return sent.length
     },
 
     start() {
@@ -86,7 +97,7 @@ export function createWorker(
       period.loop = work(period)
       period.carried = carryRedrives(redrives, {
         carried: wake.now,
-        failed: (error) => tellError({ error, during: 'redrive', deliveryIds: [] }),
+        failed: redriveFailed,
       })
     },
 
@@ -99,14 +110,38 @@ export function createWorker(
       ending.add(stopped)
       wakers.delete(stopped.wake.now)
       stopped.wake.now()
-      const ended = Promise.all([stopped.loop, stopped.carried?.stop()]).then(underWay.allEnded)
+      // Here and below also what an earlier call is still waiting for.
+      const ended = Promise.all([...ending].map(claimsNoMore))
+        .then(underWay.allEnded)
+        .then(giveBackUnanswered)
+        .finally(() => ending.delete(stopped))
       if (!(await endsWithin(ended, timeoutMs))) {
-        // Also those for which an earlier call is still waiting.
         for (const each of ending) each.aborter.abort()
         await endsWithin(ended, CLOSING_MS)
       }
-      ending.delete(stopped)
     },
+  }
+
+  /** Carries the redrives, claims, and begins to send what was claimed. */
+  async function beginRound(own: WorkPeriod): Promise<Promise<void>[]> {
+    // If that fails, what is due is sent all the same.
+    await carryOnce(redrives, redriveFailed)
+    const claimed = await claim(own)
+    return claimed.map((leased) => underWay.send(leased, own.aborter.signal))
+  }
+
+  /** Resolves when a period that was stopped has claimed for the last time. */
+  async function claimsNoMore({ loop, carried, beginnings }: WorkPeriod): Promise<void> {
+    await Promise.all([loop, carried?.stop(), Promise.allSettled(beginnings)])
+  }
+
+  /** The worker may not be used any more, so this is not left to its next claim. */
+  async function giveBackUnanswered(): Promise<void> {
+    try {
+      await endsWithin(unanswered.giveBack(), GIVING_BACK_MS)
+    } catch (error) {
+      tellError({ error, during: 'release', deliveryIds: [] })
+    }
   }
 
   async function work(own: WorkPeriod): Promise<void> {
@@ -135,23 +170,37 @@ export function createWorker(
     const [limit, mostBytes] = [underWay.free(), underWay.freeBytes()]
     if (limit <= 0 || mostBytes <= 0) return []
     await watchClock()
-    if (claims.areUnanswered && claims.underWay === 0) {
-      givingBack ??= giveBackUnheard()
-      await givingBack
+    let leaseEnd = 0
+    const ask = async () => {
+      // Measured from before the statement, so that our lease ends no later than the database's.
+      leaseEnd = performance.now() + worker.leaseMs
+      const takesSuspect = !asksForSuspect && !underWay.hasSuspect()
+      const statement = claimDeliveries(options.schema, {
+        limit,
+        perEndpoint: worker.endpointConcurrency,
+        underWay: underWay.perEndpoint(),
+        leaseMs: worker.leaseMs,
+        breakerFailures: options.policy.breakerFailures,
+        mostUnfinished: worker.maxUnfinished,
+        suspectFrom: worker.suspectFrom,
+        takesSuspect,
+        mostBytes,
+        worker: name,
+      })
+      if (!takesSuspect) return await runStatement(options, statement)
+      asksForSuspect = true
+      try {
+        return await runStatement(options, statement)
+      } finally {
+        // Until then, what it brought is under way.
+        setImmediate(() => {
+          asksForSuspect = false
+        })
+      }
     }
-    // Measured from before the statement, so that our lease ends no later than the database's.
-    const leaseEnd = performance.now() + worker.leaseMs
-    const statement = claimDeliveries(options.schema, {
-      limit,
-      perEndpoint: worker.endpointConcurrency,
-      underWay: underWay.perEndpoint,
-      leaseMs: worker.leaseMs,
-      breakerFailures: options.policy.breakerFailures,
-      mostUnfinished: worker.maxUnfinished,
-      mostBytes,
-      worker: name,
-    })
-    const rows = await heard(() => runStatement(options, statement))
+    // After a stop nobody would wait for the answer.
+    const rows = await unanswered.taking(ask, { isOver: () => own.isStopping })
+    if (rows === undefined) return []
     const clock = databaseClock(rows[0]?.now_ms ?? 0)
     const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)
     // The reply took so long that too little of the lease is left to send and to record the
@@ -162,36 +211,6 @@ export function createWorker(
     }
     await giveBack(claimed)
     return []
-  }
-
-  /**
-   * A claim that gets no answer may be committed. Its deliveries would count as sent by a worker
-   * that died, and after enough of that be dead as poison: they are given back before the next
-   * claim.
-   */
-  async function heard<Rows>(claim: () => Promise<Rows>): Promise<Rows> {
-    claims.underWay += 1
-    try {
-      return await claim()
-    } catch (error) {
-      claims.areUnanswered = true
-      throw error
-    } finally {
-      claims.underWay -= 1
-    }
-  }
-
-  /**
-   * Once for all who claim meanwhile, so that nothing is claimed before it is over: it would give
-   * back what is claimed after the ids were read.
-   */
-  async function giveBackUnheard(): Promise<void> {
-    try {
-      await runStatement(options, releaseUnanswered(options.schema, name, underWay.ids()))
-      claims.areUnanswered = false
-    } finally {
-      givingBack = undefined
-    }
   }
 
   async function giveBack(claimed: readonly ClaimedDelivery[]): Promise<void> {
@@ -213,6 +232,8 @@ interface WorkPeriod {
   isStopping: boolean
   loop: Promise<void> | undefined
   carried: CarriedRedrives | undefined
+  /** The rounds of `deliverOnce` that have not claimed yet. */
+  readonly beginnings: Set<Promise<unknown>>
   readonly aborter: AbortController
   readonly wake: Wake
 }
@@ -221,7 +242,18 @@ function newWorkPeriod(): WorkPeriod {
   const aborter = new AbortController()
   // Every delivery under way adds a listener, so there is no limit on their number.
   setMaxListeners(0, aborter.signal)
-  return { isStopping: false, loop: undefined, carried: undefined, aborter, wake: createWake() }
+  return {
+    isStopping: false,
+    loop: undefined,
+    carried: undefined,
+    beginnings: new Set(),
+    aborter,
+    wake: createWake(),
+  }
+}
+
+function redriveFailed(error: unknown): void {
+  tellError({ error, during: 'redrive', deliveryIds: [] })
 }
 
 /** Varies a wait at random, so that workers that were started together do not poll together. */
@@ -230,5 +262,5 @@ function jittered(ms: number): number {
 }
 
 const LEAST_POLL_MS = 25
-/** The time that `stop` allows for recording aborted attempts. Milliseconds. */
-const CLOSING_MS = 500
+/** The time that `stop` allows for giving back what was claimed without an answer. Milliseconds. */
+const GIVING_BACK_MS = 1_000

@@ -22,7 +22,8 @@ export interface EndpointSecrets {
   /** Lists the secrets in force, the newest first. Every delivery is signed with each of them. */
   secrets(id: string): Promise<EndpointSecret[]>
   /**
-   * Adds a new secret. The one before keeps signing beside it until the overlap is over, by the
+   * Adds a new secret, and resolves with what the receiver verifies with: the secret, or its public
+   * key with `v1a`. The one before keeps signing beside it until the overlap is over, by the
    * database's clock, so that the receiver can switch at any time. Use `overlapMs: 0` if the old
    * one leaked, or does not open: nothing is sent while one of them does not. Throws
    * `seal-key-missing` if the secret before is sealed and `seal` is not set.

@@ -45,7 +45,10 @@ export interface WebhookDelivery {
 export interface WebhookDeliveryDetail extends WebhookDelivery {
   /** The body that is sent, byte for byte. */
   readonly payload: string
-  /** The attempts that have ended, in their order. */
+  /**
+   * The last hundred attempts that have ended, in their order. Of attempts in a row that sent
+   * nothing because of a fault on our side, such as a proxy that is down, it has the last one.
+   */
   readonly history: readonly WebhookAttempt[]
 }
 
@@ -89,9 +92,10 @@ export interface Deliveries {
    */
   retry(id: string, by?: ActedBy): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
   /**
-   * Sends all messages of a period to one endpoint once more: those that it has received, and those
-   * that it was not sent because it was registered later. This is a redrive on record, which
-   * workers carry at its rate. Returns the redrive's id, or `undefined` if there is no such
+   * Sends the messages of a period to one endpoint once more: those that it has received, those
+   * that are dead, and those that it was not sent because it was registered later. Deliveries that
+   * are pending or were discarded are left as they are. This is a redrive on record, which workers
+   * carry at its rate. Returns the redrive's id, or `undefined` if there is no such
    * endpoint. Throws `OptionsError`.
    */
   replay(window: WindowFilter, pace?: RedriveStart & ActedBy): Promise<string | undefined>

@@ -11,7 +11,7 @@ import {
   purgeMessages,
   purgeSecrets,
 } from '../statements/purge.ts'
-import { firstRow } from '../statements/run-statement.ts'
+import { firstAtReadCommitted, firstRow } from '../statements/run-statement.ts'
 
 export interface PurgeWebhooksOptions {
   /** How many rows of each kind one call removes at most. @default 1000 */
@@ -25,7 +25,8 @@ export interface PurgeWebhooksOptions {
   /** How long dead letters are kept. Milliseconds. @default 2_592_000_000, thirty days */
   readonly deadRetentionMs?: number
   /**
-   * How long deliveries wait for a disabled endpoint before they are ended. Milliseconds.
+   * The age at which pending deliveries of a disabled endpoint are ended, if the endpoint was not
+   * changed within that time either. Milliseconds.
    *
    * @default 2_592_000_000, thirty days
    */
@@ -78,15 +79,21 @@ export async function purgeWebhooks(
     expired: await counted(expireDeliveries(schema, disabledMs, limit)),
     deliveries: await counted(purgeDeliveries(schema, retentionMs, limit)),
     dead: await counted(purgeDeadLetters(schema, deadRetentionMs, limit)),
-    messages: await counted(purgeMessages(schema, messageMs, limit)),
+    messages: await messages(),
     endpoints: await counted(purgeEndpoints(schema, retentionMs, limit)),
   }
   return {
     deliveries: counts.deliveries + counts.dead,
     ended: counts.orphans + counts.expired,
-    messages: counts.messages,
+    messages: counts.messages.deleted,
     endpoints: counts.endpoints,
-    more: Object.values(counts).includes(limit),
+    more: Object.values({ ...counts, messages: counts.messages.chosen }).includes(limit),
+  }
+
+  /** A message that is replayed after it was chosen stays, and counts for the limit. */
+  async function messages(): Promise<{ readonly deleted: number; readonly chosen: number }> {
+    const row = await firstAtReadCommitted(resolved, purgeMessages(schema, messageMs, limit))
+    return { deleted: Number(row?.count), chosen: Number(row?.chosen) }
   }
 
   async function counted(statement: Statement<{ count: string }>): Promise<number> {

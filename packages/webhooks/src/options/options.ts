@@ -33,7 +33,8 @@ export interface WebhooksOptions<Tx = unknown> {
   /** Seals signing secrets at rest with AES-256-GCM. @default none */
   readonly seal?: SealKeys
   /**
-   * Addresses and ranges that may be dialled although they are not public: '10.1.0.0/16'.
+   * Addresses and ranges that may be dialled although they are not public: '10.2.0.7',
+   * '10.1.0.0/16'. Every customer who registers an endpoint can reach them.
    * @default []
    */
   readonly allowAddresses?: readonly string[]
@@ -65,7 +66,7 @@ export interface WebhooksOptions<Tx = unknown> {
    * The waits between attempts, in milliseconds. When they are used up and the last attempt fails,
    * the delivery is dead.
    *
-   * @default ten attempts over 75 hours
+   * @default ten attempts over 76 to 91 hours
    */
   readonly schedule?: RetrySchedule
   /** The longest wait that a `Retry-After` can cause. Milliseconds. @default 3_600_000 */
@@ -82,7 +83,8 @@ export interface WebhooksOptions<Tx = unknown> {
   /** The longest cooldown. Milliseconds. @default 300_000 */
   readonly maxCooldownMs?: number
   /**
-   * After this time without an accepted delivery an endpoint is disabled. Milliseconds.
+   * After this time without an accepted delivery an endpoint is disabled, if it has also reached
+   * `disableAfterAttempts` and `disableAfterEvents`. Milliseconds.
    *
    * @default 432_000_000, five days
    */

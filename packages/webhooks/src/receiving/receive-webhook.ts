@@ -9,6 +9,22 @@ import { pathScope } from './path-scope.ts'
 import { standard } from './standard-webhooks.ts'
 import type { WebhookSender } from './webhook-sender.ts'
 
+export interface ReceiveWebhookOptions {
+  /**
+   * The sender: `stripe`, `github`, `shopify`, `slack`, `svix` or `standard`, or a `WebhookSender`
+   * of your own. @default standard
+   */
+  readonly sender?: WebhookSender
+  /** Every secret that may be in force, or a function if they change while the process runs. */
+  readonly secrets:
+    | readonly (string | undefined)[]
+    | (() => readonly (string | undefined)[] | Promise<readonly (string | undefined)[]>)
+  /** Use one for each sender, so that their ids cannot collide. @default 'webhooks' */
+  readonly namespace?: string
+  /** How far the time in a delivery may be from this host's clock. Seconds. @default 300 */
+  readonly toleranceSeconds?: number
+}
+
 /** The result of `receiveWebhook`: options for `idempotency` of any adapter. */
 export interface WebhookReceiverOptions {
   readonly header?: string
@@ -52,18 +68,11 @@ export function receiveWebhook({
   secrets,
   namespace = 'webhooks',
   toleranceSeconds = 300,
-}: {
-  /** The sender: `stripe`, `github`, `shopify`, `slack`, `svix` or `standard`. @default standard */
-  readonly sender?: WebhookSender
-  /** Every secret that may be in force, or a function if they change while the process runs. */
-  readonly secrets: Secrets | (() => Secrets | Promise<Secrets>)
-  /** Use one for each sender, so that their ids cannot collide. @default 'webhooks' */
-  readonly namespace?: string
-  /** How far the time in a delivery may be from this host's clock. Seconds. @default 300 */
-  readonly toleranceSeconds?: number
-}): WebhookReceiverOptions {
+}: ReceiveWebhookOptions): WebhookReceiverOptions {
   if (typeof sender?.verify !== 'function') {
-    throw new OptionsError('sender must be one of those exported, such as `stripe`.')
+    throw new OptionsError(
+      'sender must be one of those exported, such as `stripe`, or a `WebhookSender` of your own.',
+    )
   }
   const fixed = typeof secrets === 'function' ? undefined : checked(sender, secrets)
   checkTolerance(toleranceSeconds)
@@ -80,7 +89,8 @@ export function receiveWebhook({
     async authenticate(request, body) {
       const current =
         fixed ?? checked(sender, await (secrets as () => Secrets | Promise<Secrets>)())
-      sender.verify({
+      // The engine reports a returned `false`, which is no consent.
+      return await sender.verify({
         header: (name) => only(request.header(name)),
         body,
         secrets: current,

@@ -8,7 +8,8 @@ import {
 /**
  * Shopify. The signature is `X-Shopify-Hmac-SHA256: <base64>` over the body, with the app's client
  * secret. The id is `X-Shopify-Webhook-Id`, which stays the same on every retry, and is not signed
- * (shopify.dev, "Deliver webhooks through HTTPS").
+ * (shopify.dev, "Webhooks delivery structure"). It is not `X-Shopify-Event-Id`, which all
+ * deliveries of one action of the merchant share, those of other topics too.
  */
 export const shopify: WebhookSender = {
   name: 'Shopify',

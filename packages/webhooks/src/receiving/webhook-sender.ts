@@ -20,8 +20,11 @@ export interface WebhookSender {
    * Throws an `OptionsError` that says what a secret of this sender looks like, if this is not one.
    */
   checkSecret(secret: string): void
-  /** Throws `not-authentic` if no secret fits, a header is missing, or the delivery is too old. */
-  verify(delivery: SignedDelivery): void
+  /**
+   * Throws `not-authentic` if no secret fits, a header is missing, or the delivery is too old. A
+   * returned `false` is reported as misuse.
+   */
+  verify(delivery: SignedDelivery): void | Promise<void>
 }
 
 /** The parts of a delivery that a signature covers. */

@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import { atOnce } from '@oncekey/core/options'
 
 /**
  * The wait after the n-th failure, in milliseconds; `undefined` means that the delivery is given up
@@ -15,7 +16,7 @@ const HOUR = 60 * MINUTE
 
 /**
  * The waits that the Standard Webhooks specification recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10
- * h, 14 h, 20 h, 24 h. These nine waits are some 75 hours; when the tenth attempt fails, the
+ * h, 14 h, 20 h, 24 h. These nine waits are some 76 hours; when the tenth attempt fails, the
  * delivery is dead.
  */
 export const standardSchedule: readonly number[] = [
@@ -40,7 +41,7 @@ export function resolveSchedule(
 ): (failures: number) => number | undefined {
   const next = typeof schedule === 'function' ? schedule : fromList(schedule)
   return (failures) => {
-    const wait = next(failures)
+    const wait = atOnce(next(failures))
     if (wait === undefined) return undefined
     return Math.round(checkWait(wait) * (1 + random() / 5))
   }

@@ -7,7 +7,10 @@ export interface ClaimQuestion {
   readonly limit: number
   /** How many deliveries this worker may have under way to one endpoint. */
   readonly perEndpoint: number
-  /** How many deliveries this worker has under way to each endpoint already. */
+  /**
+   * How many deliveries this worker has under way to each endpoint already; `OUT_OF_REACH` for an
+   * endpoint to which it cannot send, and which is passed over.
+   */
   readonly underWay: ReadonlyMap<string, number>
   readonly leaseMs: number
   /**
@@ -19,15 +22,22 @@ export interface ClaimQuestion {
    * kills workers.
    */
   readonly mostUnfinished: number
+  /** After this many a delivery is a suspect: it may be what kills them. */
+  readonly suspectFrom: number
+  /** Whether to claim one suspect, too; otherwise none. */
+  readonly takesSuspect: boolean
   /** The most bytes of bodies together, beyond the first. */
   readonly mostBytes: number
   /** The name of this worker in its claims. */
   readonly worker: string
 }
 
+/** More deliveries than a worker can have under way; an integer of PostgreSQL. */
+export const OUT_OF_REACH: number = 2 ** 30
+
 /**
  * Claims deliveries that are due and returns what to send, by
- * `schema/functions/claim-webhooks-3.ts`, with the time by the database's clock.
+ * `schema/functions/claim-webhooks-5.ts`, with the time by the database's clock.
  */
 export function claimDeliveries(
   schema: string,
@@ -37,8 +47,9 @@ export function claimDeliveries(
   return {
     name: 'claim_deliveries',
     text: `
-      select ${schema}.claim_webhooks_3($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
-        $6::integer, true, $7::bigint, $8::text) as delivery, ${DATABASE_MS}::text as now_ms`,
+      select ${schema}.claim_webhooks_5($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+        $6::integer, true, $7::bigint, $8::text, $9::integer, $10::boolean) as delivery,
+        ${DATABASE_MS}::text as now_ms`,
     values: [
       limit,
       perEndpoint,
@@ -48,6 +59,8 @@ export function claimDeliveries(
       mostUnfinished,
       question.mostBytes,
       question.worker,
+      question.suspectFrom,
+      String(question.takesSuspect),
     ],
   }
 }
@@ -60,6 +73,8 @@ export interface ClaimedDelivery {
   readonly number: number
   /** How many attempts came to an outcome before this one. */
   readonly tries: number
+  /** Whether workers have died in a row that had it under way. */
+  readonly suspect: boolean
   readonly endpointId: string
   readonly url: string
   readonly messageId: string

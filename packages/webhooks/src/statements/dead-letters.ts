@@ -231,11 +231,14 @@ export function redriveDeadLetters(
   }
 }
 
-/** The update that puts the deliveries in `due` back. */
+/**
+ * The update that puts the deliveries in `due` back. Claims that came to no outcome count as
+ * attempts, so that no number is given twice.
+ */
 export function putBack(schema: string): string {
   return `update ${schema}.webhook_deliveries d
-        set state = 'pending', due_at = now(), tries = 0, unfinished = 0, reason = null,
-          ended_at = null, redrives = d.redrives + 1, resolved_at = now()
+        set state = 'pending', due_at = now(), tries = 0, attempts = d.attempts + d.unfinished,
+          unfinished = 0, reason = null, ended_at = null, redrives = d.redrives + 1, resolved_at = now()
         from due where d.id = due.id
         returning d.id`
 }

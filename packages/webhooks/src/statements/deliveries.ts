@@ -91,7 +91,7 @@ function newestOf(schema: string): string {
 const isMeant = `($2::uuid is null or d.message_id = $2::uuid)
               and ($3::text is null or d.state = $3::text)`
 
-/** Reads a delivery with its body and all attempts that have ended, in their order. */
+/** Reads a delivery with its body and the last hundred attempts that have ended, in their order. */
 export function findDelivery(
   schema: string,
   id: string,
@@ -104,7 +104,10 @@ export function findDelivery(
               'durationMs', a.duration_ms, 'status', a.status, 'error', a.error,
               'message', a.message, 'body', encode(a.body, 'base64'),
               'isTruncated', a.truncated) order by a.number)::text
-            from ${schema}.webhook_attempts a where a.delivery_id = d.id
+            from (
+              select * from ${schema}.webhook_attempts l where l.delivery_id = d.id
+                order by l.number desc limit 100
+            ) a
         ) as attempts
         from ${schema}.webhook_deliveries d
         join ${schema}.webhook_messages m on m.id = d.message_id

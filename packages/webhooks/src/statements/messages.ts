@@ -16,7 +16,7 @@ export interface FanOutMessage {
 
 /**
  * Makes a delivery of each message for every endpoint that wants it, by
- * `schema/functions/fan-out-webhooks.ts`.
+ * `schema/functions/fan-out-webhooks-2.ts`.
  */
 export function fanOut(
   schema: string,
@@ -24,7 +24,7 @@ export function fanOut(
 ): Statement<{ count: string }> {
   return {
     name: 'fan_out',
-    text: `select ${schema}.fan_out_webhooks($1::json)::text as count`,
+    text: `select ${schema}.fan_out_webhooks_2($1::json)::text as count`,
     values: [JSON.stringify(messages)],
   }
 }

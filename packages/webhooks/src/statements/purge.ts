@@ -95,21 +95,22 @@ export function purgeDeadLetters(
   })
 }
 
-/** Deletes messages that are old enough and have no delivery left. */
+/**
+ * Deletes messages that are old enough and have no delivery left, by
+ * `schema/functions/purge-webhook-messages.ts`.
+ */
 export function purgeMessages(
   schema: string,
   retentionMs: number,
   limit: number,
-): Statement<{ count: string }> {
-  return inBatch('purge_messages', [retentionMs, limit], {
-    due: `select m.id from ${schema}.webhook_messages m
-          where m.created_at <= ${RETENTION_AGO}
-            and not exists (
-              select from ${schema}.webhook_deliveries d where d.message_id = m.id
-            )
-          order by m.created_at`,
-    taken: `delete from ${schema}.webhook_messages m using due where m.id = due.id returning 1`,
-  })
+): Statement<{ count: string; chosen: string }> {
+  return {
+    name: 'purge_messages',
+    text: `
+      select deleted::text as count, chosen::text
+        from ${schema}.purge_webhook_messages($1::bigint, $2::integer)`,
+    values: [retentionMs, limit],
+  }
 }
 
 /** Deletes endpoints that were deleted long enough ago and have no delivery left. */

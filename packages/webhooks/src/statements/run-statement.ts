@@ -1,5 +1,6 @@
 import { OncekeyError, type OptionsError } from '@oncekey/core'
 import {
+  askReadCommitted,
   refusedInput,
   type SqlClient,
   type Statement,
@@ -33,6 +34,21 @@ export async function firstRow<Row>(
 ): Promise<Row | undefined> {
   const [row] = await runStatement(tables, statement)
   return row
+}
+
+/**
+ * The same for a function that refuses other isolation levels: the session may have another one.
+ */
+export async function firstAtReadCommitted<Row>(
+  { sql, schemaName }: WebhookTables,
+  statement: Statement<Row>,
+): Promise<Row | undefined> {
+  try {
+    const [row] = await askReadCommitted(sql, statement, { timeoutMs: TIMEOUT_MS })
+    return row
+  } catch (error) {
+    throw codedError(error, schemaName)
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Statement } from '@oncekey/postgres/client'
 
 /** The result of one attempt to deliver. */
@@ -18,6 +19,8 @@ export interface Verdict {
   readonly blockMs: number
   /** Whose fault a failure was. `ours` counts neither as a try nor against the endpoint. */
   readonly blame: 'none' | 'message' | 'endpoint' | 'ours'
+  /** Whether nothing was sent. It can repeat for as long as the fault is not repaired. */
+  readonly unsent: boolean
   readonly status: number | null
   /** A word for the kind of failure: `timeout`, `status 500`. */
   readonly error: string | null
@@ -35,13 +38,17 @@ export interface DeliveryVerdict extends Verdict {
   readonly sent: SentAs
 }
 
-/** How the delivery was sent: the endpoint's URL, headers and certificates when it was claimed. */
+/**
+ * How the delivery was sent: the endpoint's URL, headers, certificates and newest secret in force
+ * when it was claimed. All but the URL are what is stored, which may be secret.
+ */
 export interface SentAs {
   readonly endpointId: string
   readonly url: string
-  /** The endpoint's own headers as they are stored; null if it has none. */
+  /** The endpoint's own headers; null if it has none. */
   readonly headers: string | null
   readonly tls: string | null
+  readonly secret: string | null
 }
 
 export interface EndpointPolicy {
@@ -53,7 +60,7 @@ export interface EndpointPolicy {
   readonly disableAfterEvents: number
 }
 
-/** Records verdicts in the order of their attempts, by `schema/functions/settle-webhooks-5.ts`. */
+/** Records verdicts in the order of their attempts, by `schema/functions/settle-webhooks-6.ts`. */
 export function recordVerdicts(
   schema: string,
   verdicts: readonly DeliveryVerdict[],
@@ -62,7 +69,7 @@ export function recordVerdicts(
   return {
     name: 'record_verdicts',
     text: `
-      select ${schema}.settle_webhooks_5($1::json, $2::json, $3::integer, $4::bigint, $5::bigint,
+      select ${schema}.settle_webhooks_6($1::json, $2::json, $3::integer, $4::bigint, $5::bigint,
         $6::bigint, $7::integer, $8::integer) as crossed`,
     values: [
       JSON.stringify(verdicts.map(({ sent: _, ...outcome }) => outcome)),
@@ -77,12 +84,28 @@ export function recordVerdicts(
   }
 }
 
-/** How the refused deliveries were sent. The database needs this only for refused ones. */
+/**
+ * How the refused deliveries were sent. The database needs this only for refused ones, and only to
+ * compare, so it is told digests: a server may log its parameters.
+ */
 function sentAs(verdicts: readonly DeliveryVerdict[]): string | null {
   const refused = verdicts.filter(({ blame }) => blame !== 'none' && blame !== 'ours')
   return refused.length === 0
     ? null
-    : JSON.stringify(refused.map(({ id, sent }) => ({ id, ...sent })))
+    : JSON.stringify(
+        refused.map(({ id, sent: { endpointId, url, headers, tls, secret } }) => ({
+          id,
+          endpointId,
+          url,
+          headers: digest(headers),
+          tls: digest(tls),
+          secret: digest(secret),
+        })),
+      )
+}
+
+function digest(text: string | null): string | null {
+  return text === null ? null : createHash('sha256').update(text).digest('hex')
 }
 
 /** The JSON in `crossed`: an endpoint that crossed a warning line or was disabled. */

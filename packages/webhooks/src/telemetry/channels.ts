@@ -23,7 +23,10 @@ export interface WebhookEndpointMessage {
   readonly endpointId: string
   readonly customer: string | null
   readonly url: string
-  /** How much of the time until it is disabled has passed; undefined if a 410 disabled it. */
+  /**
+   * How much it has reached of each of `disableAfterMs`, `disableAfterAttempts` and
+   * `disableAfterEvents`, of which the least counts; undefined if a 410 disabled it.
+   */
   readonly failingPercent: 50 | 70 | 90 | 100 | undefined
   readonly failingSince: Date | undefined
   /** Why it was disabled; undefined if it was not. */

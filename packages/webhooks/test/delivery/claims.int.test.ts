@@ -12,6 +12,8 @@ describe('claims', () => {
     leaseMs: 30_000,
     breakerFailures: 5,
     mostUnfinished: 5,
+    suspectFrom: 2,
+    takesSuspect: true,
     mostBytes: 16_777_216,
     worker: 'here',
   }
@@ -108,6 +110,34 @@ describe('claims', () => {
     expect(await claim()).toEqual([])
     expect(await hooks.deliveries.list()).toMatchObject([{ state: 'dead', reason: 'poison' }])
   })
+
+  // A bug: after a redrive the numbers began anew, and a receiver's log showed two first attempts.
+  test.each(['retry', 'redrive', 'recorded redrive', 'replay'])(
+    'never give a number of an attempt twice: a %s of what was poison goes on with the next',
+    async (way) => {
+      const hooks = database.hooks()
+      const { endpoint } = await hooks.endpoints.register({
+        url: 'https://a.example',
+        types: ['*'],
+      })
+      await fanOut(hooks, database.pool(), events(1))
+      for (let n = 0; n < 2; n += 1) {
+        await claim()
+        await database.query('update oncekey.webhook_deliveries set leased_until = now()')
+      }
+      expect(await claim({ mostUnfinished: 2 })).toEqual([])
+      const [delivery] = await hooks.deliveries.list()
+      const { redrives } = hooks.deadLetters
+      if (way === 'retry') await hooks.deliveries.retry(delivery!.id)
+      if (way === 'redrive') await hooks.deadLetters.redrive({}, { limit: 1 })
+      if (way === 'recorded redrive') await redrives?.start({}, {}, {})
+      if (way === 'replay') {
+        await hooks.deliveries.replay({ endpointId: endpoint.id, since: new Date(0) })
+      }
+      await redrives?.carry()
+      expect(await claim()).toMatchObject([{ number: 3, tries: 0 }])
+    },
+  )
 })
 
 describe('a manual retry', () => {

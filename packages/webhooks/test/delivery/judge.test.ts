@@ -44,6 +44,8 @@ describe("an invalid result of an app's function is published, and the default d
     ],
     ['returns nothing', () => undefined as never],
     ['returns something else', () => 'ok' as never],
+    // A bug: the rejection was unhandled, which ends a process.
+    ['returns a promise that rejects', () => Promise.reject(new Error('broken')) as never],
   ])('a classify that %s', (_, classify) => {
     expect(judge(exchange({ status: 400 }), 0, { ...options, classify })).toMatchObject({
       state: 'dead',
@@ -64,6 +66,7 @@ describe("an invalid result of an app's function is published, and the default d
     ],
     ['returns no time', () => Number.NaN],
     ['returns text', () => 'soon' as never],
+    ['returns a promise that rejects', () => Promise.reject(new Error('broken')) as never],
   ])('a schedule that %s: the delivery is retried and dead in the end', (_, schedule) => {
     const broken = { ...options, waitAfter: resolveSchedule(schedule) }
     expect(judge(exchange({ status: 503 }), 0, broken)).toMatchObject({ state: 'retry' })
@@ -220,7 +223,7 @@ describe('Retry-After', () => {
 })
 
 describe('a schedule', () => {
-  test('of the specification allows ten attempts over some 75 hours', () => {
+  test('of the specification allows ten attempts over some 76 hours', () => {
     const total = standardSchedule.reduce((sum, wait) => sum + wait)
     expect(standardSchedule).toHaveLength(9)
     expect(Math.round(total / HOUR)).toBe(76)

@@ -3,12 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { gzipSync } from 'node:zlib'
+import { selfSigned } from '@oncekey/test-servers'
 import { Agent } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { send } from '../../src/delivery/send.ts'
 import { addressGuard } from '../../src/dialing/address-guard.ts'
 import { guardedAgent } from '../../src/dialing/guarded-agent.ts'
-import { cert, key } from '../servers/self-signed.ts'
+
+const { cert, key } = selfSigned
 
 const dispatcher = guardedAgent(addressGuard(['127.0.0.1']), {
   connectTimeoutMs: 60_000,

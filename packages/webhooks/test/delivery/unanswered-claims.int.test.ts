@@ -1,5 +1,9 @@
+import { unansweredTakes } from '@oncekey/core'
 import { startProxy, waitFor } from '@oncekey/test-servers'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { resolveOptions } from '../../src/options/options.ts'
+import { claimDeliveries, releaseUnanswered } from '../../src/statements/claims.ts'
+import { runStatement } from '../../src/statements/run-statement.ts'
 import { startReceiver } from '../servers/receiver.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
 
@@ -100,3 +104,46 @@ test('what is claimed meanwhile is not given back, however long giving back take
   expect(receiver.received).toHaveLength(1)
   expect(await hooks.deliveries.list()).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })
+
+// A bug: it looked before the claim that was answered had been counted as over, and gave back
+// nothing. Nothing else did, and the leases had to run out.
+test('a stop gives back what was claimed without an answer beside a claim that got one', async () => {
+  const receiver = await startReceiver(204)
+  const hooks = database.hooks()
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const options = resolveOptions({ client: database.pool() })
+  const claims = unansweredTakes(
+    () => runStatement(options, releaseUnanswered(options.schema, 'w', [])),
+    QUESTION,
+  )
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const isOver = () => false
+  const quiet = claims.taking(() => answered.then(() => []), { isOver })
+  const claimed = async () => {
+    await runStatement(options, claimDeliveries(options.schema, QUESTION))
+    throw new Error('the connection is lost')
+  }
+  const lost = claims.taking(claimed, { isOver })
+  await expect(lost).rejects.toThrow('lost')
+  const stopped = quiet.then(() => claims.giveBack())
+  answer()
+  await stopped
+  expect(await hooks.deliveries.list()).toMatchObject([{ state: 'pending', isUnderWay: false }])
+})
+
+const QUESTION = {
+  limit: 10,
+  perEndpoint: 10,
+  underWay: new Map(),
+  leaseMs: 60_000,
+  breakerFailures: 5,
+  mostUnfinished: 5,
+  suspectFrom: 2,
+  takesSuspect: true,
+  mostBytes: 1_000_000,
+  worker: 'w',
+}

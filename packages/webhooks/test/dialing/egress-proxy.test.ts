@@ -8,13 +8,14 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
-import { waitFor } from '@oncekey/test-servers'
+import { selfSigned, waitFor } from '@oncekey/test-servers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { send } from '../../src/delivery/send.ts'
 import { addressGuard } from '../../src/dialing/address-guard.ts'
 import { resolveProxy } from '../../src/dialing/egress-proxy.ts'
 import { guardedAgent } from '../../src/dialing/guarded-agent.ts'
-import { cert, key } from '../servers/self-signed.ts'
+
+const { cert, key } = selfSigned
 
 async function listening(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { waitFor } from '@oncekey/test-servers'
+import { selfSigned, waitFor } from '@oncekey/test-servers'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
-import { cert, key } from '../servers/self-signed.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
+
+const { cert, key } = selfSigned
 
 const database = webhooksDatabase()
 beforeEach(() => database.empty())

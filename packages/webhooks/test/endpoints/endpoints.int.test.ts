@@ -1,5 +1,5 @@
 import { webhooks } from '@oncekey/webhooks'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
 import { eventOf, fanOut, LOCAL, webhooksDatabase } from '../servers/webhooks-database.ts'
 
@@ -150,6 +150,18 @@ describe('an endpoint', () => {
       expect(await hooks.deliveries.list()).toMatchObject([{ eventId: events[1]?.id }])
     },
   )
+
+  test('gets nothing, and no process ends, where customerOf returns a promise that rejects', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    const hooks = database.hooks({ customerOf: () => Promise.reject(new Error('broken')) as never })
+    await expect(fanOut(hooks, database.pool(), [eventOf()])).rejects.toThrow(/customerOf/)
+    // Node tells of unhandled rejections once the present turn is over.
+    await database.query('select 1')
+    expect(unhandled).toEqual([])
+  })
 
   test('that is paused or disabled gets nothing until it is enabled, and then everything', async () => {
     const hooks = database.hooks()

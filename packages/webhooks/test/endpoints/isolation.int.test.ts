@@ -203,6 +203,7 @@ describe('one endpoint', () => {
 test('verdicts of one endpoint that are recorded together count in the order of their attempts', async () => {
   const { recordVerdicts } = await import('../../src/statements/verdicts.ts')
   const { claimDeliveries } = await import('../../src/statements/claims.ts')
+  const { sentWith } = await import('../../src/delivery/attempt-delivery.ts')
   const hooks = database.hooks()
   const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
   const policy = {
@@ -222,6 +223,8 @@ test('verdicts of one endpoint that are recorded together count in the order of 
       leaseMs: 60_000,
       breakerFailures: 100,
       mostUnfinished: 5,
+      suspectFrom: 2,
+      takesSuspect: true,
       mostBytes: 16_777_216,
       worker: 'here',
     })
@@ -230,6 +233,7 @@ test('verdicts of one endpoint that are recorded together count in the order of 
       'oncekey',
       claimed.map(({ delivery }, n) => ({
         ...JSON.parse(delivery),
+        sent: sentWith(JSON.parse(delivery)),
         state: taken[n] ? 'delivered' : 'dead',
         reason: null,
         gone: false,
@@ -242,6 +246,7 @@ test('verdicts of one endpoint that are recorded together count in the order of 
         durationMs: 1,
         body: null,
         truncated: false,
+        unsent: false,
       })),
       policy,
     )

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { waitFor } from '@oncekey/test-servers'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
+const seal = { current: 'k1', keys: { k1: randomBytes(32) } }
 const events = (count: number) => Array.from({ length: count }, () => eventOf())
 const endpointRow = async (id: string) => {
   const [row] = await database.query<{
@@ -116,4 +118,20 @@ describe('an endpoint whose breaker is open', () => {
       expect(left === null ? null : Math.ceil(left / 100_000) * 100_000).toBe(wait)
     },
   )
+
+  // A bug: such a worker took one probe after the other, each of which ended the cooldown, and
+  // was at it for as long as it had not the key.
+  test('is left alone by a worker that cannot sign for it, and probed by one that can', async () => {
+    const sealed = database.hooks({ breakerFailures: 1, seal })
+    const receiver = await startReceiver(500)
+    await sealed.endpoints.register({ url: receiver.url, types: ['*'] })
+    await fanOut(sealed, database.pool(), events(4))
+    await sealed.createWorker({ endpointConcurrency: 1 }).deliverOnce()
+    await unblock()
+    const worker = database.hooks({ breakerFailures: 1 }).createWorker()
+    expect(await worker.deliverOnce()).toBe(1)
+    expect(await worker.deliverOnce()).toBe(0)
+    expect(await sealed.createWorker().deliverOnce()).toBe(1)
+    expect(receiver.received).toHaveLength(2)
+  })
 })

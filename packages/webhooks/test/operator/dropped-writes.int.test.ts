@@ -84,6 +84,16 @@ const ACTS: readonly (readonly [name: string, write: Write, act: Act])[] = [
     ['webhook_deliveries', 'update'],
     (h, _, id) => h.deadLetters.replace?.(id, '{}', {}) ?? Promise.resolve(),
   ],
+  [
+    'edit and redrive, of the mark for whom it is',
+    ['webhook_messages', 'update'],
+    (h, _, id) => h.deadLetters.replace?.(id, '{}', {}) ?? Promise.resolve(),
+  ],
+  [
+    'discard, of the mark that lasts',
+    ['webhook_messages', 'update'],
+    (h, _, id) => h.deadLetters.discard([id], 'unwanted', {}),
+  ],
 ]
 
 // A bug: a secret that had leaked went on signing, and a letter was dead while what was to replace

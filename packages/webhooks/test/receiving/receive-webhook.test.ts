@@ -1,10 +1,12 @@
+import { createHmac } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { memoryStore } from '@oncekey/core'
+import { memoryStore, OncekeyError } from '@oncekey/core'
 import { idempotency, keepRawBody } from '@oncekey/express'
 import {
   generateSecret,
   github,
   receiveWebhook,
+  type SignedDelivery,
   shopify,
   signWebhook,
   slack,
@@ -112,11 +114,76 @@ describe('receiveWebhook', () => {
     expect(errors).toEqual(['body-unseen'])
   })
 
+  // A bug: a check that is asynchronous, which the types allow, was not awaited, and every delivery
+  // was taken for authentic.
+  test("awaits the check of a sender of one's own, and takes no `false` for consent", async () => {
+    const own = (verify: (signature: string | undefined) => unknown) => ({
+      name: 'Acme',
+      idHeader: 'x-acme-id',
+      isIdSigned: false,
+      checkSecret() {},
+      verify: ({ header }: SignedDelivery) => verify(header('x-acme-signature')) as Promise<void>,
+    })
+    const refuse = () => {
+      throw new OncekeyError('not-authentic', 'The signature does not fit.')
+    }
+    const late = await receiver({
+      sender: own(async (signature) => void (signature === 'right' || refuse())),
+      secrets: ['hush'],
+    })
+    const headers = { 'x-acme-id': '1', 'x-acme-signature': 'right' }
+    const first = await late.deliver(headers)
+    expect([first.status, (await late.deliver(headers)).replayed]).toEqual([200, 'true'])
+    const forged = await late.deliver({ 'x-acme-id': '2', 'x-acme-signature': 'wrong' })
+    expect(forged).toMatchObject({ status: 401, body: { code: 'not-authentic' } })
+    expect(late.effects).toHaveLength(1)
+
+    const saysNo = receiveWebhook({ sender: own(() => false), secrets: ['hush'] })
+    const request = { method: 'POST', target: '/', header: () => [] }
+    expect(await saysNo.authenticate(request, new Uint8Array())).toBe(false)
+  })
+
   test('refuses unusable secrets at construction', () => {
     for (const secrets of [[], ['secret'], [undefined as unknown as string]]) {
       expect(() => receiveWebhook({ secrets })).toThrow(/secret/)
     }
     expect(() => receiveWebhook({ secrets: [secret], toleranceSeconds: 0 })).toThrow('over 0')
+  })
+
+  test('takes deliveries of one event of Shopify apart, and each of them once', async () => {
+    const { deliver, effects } = await receiver({ sender: shopify, secrets: ['hush'] })
+    const send = (webhookId: string, sent: string) =>
+      deliver(
+        {
+          'x-shopify-webhook-id': webhookId,
+          'x-shopify-event-id': 'one-action-of-the-merchant',
+          'x-shopify-hmac-sha256': createHmac('sha256', 'hush').update(sent).digest('base64'),
+        },
+        sent,
+      )
+    const [created, paid] = ['{"type":"orders/create"}', '{"type":"orders/paid"}']
+    for (const [id, sent] of [
+      ['w-1', created],
+      ['w-2', paid],
+      ['w-1', created],
+    ] as const) {
+      expect(await send(id, sent)).toMatchObject({ status: 200 })
+    }
+    expect(effects).toEqual(['orders/create', 'orders/paid'])
+    // A second subscription of the topic has an id of its own.
+    await send('w-3', created)
+    expect(effects).toHaveLength(3)
+  })
+
+  test('accepts a delivery of any age if toleranceSeconds is as large', async () => {
+    const timestamp = new Date(Date.now() - 48 * 3_600_000)
+    const old = { ...signWebhook({ id: 'msg_old', body, secrets: [secret], timestamp }) }
+    const strict = await receiver({ secrets: [secret] })
+    expect(await strict.deliver(old)).toMatchObject({ status: 401 })
+    for (const toleranceSeconds of [3 * 86_400, Number.POSITIVE_INFINITY]) {
+      const wide = await receiver({ secrets: [secret], toleranceSeconds })
+      expect(await wide.deliver(old)).toMatchObject({ status: 200 })
+    }
   })
 
   // A bug: with the line break of the file that it was read from, each delivery was not authentic.

@@ -9,6 +9,7 @@ import { deadLettersOf, everyDeadLetters, sourceNames } from '../../connection/l
 import { jsonValue } from '../../output/json.ts'
 import { shownDuration } from '../../output/page.ts'
 import { visibleJson } from '../../output/visible.ts'
+import { remoteData } from '../../remote/dead-letters.ts'
 import { FILTER, filterOf, OF } from './filter.ts'
 import { letterRow, showLetter, showRefused } from './shown-letter.ts'
 
@@ -94,21 +95,35 @@ async function listDead(call: Call): Promise<ExitCode> {
 
 async function showDead(call: Call): Promise<ExitCode> {
   const id = call.given.operand('id')
+  if (call.given.flag('data')) return await showData(call, id)
   const letter = await (await deadLettersOf(call)).get(id)
-  if (letter === undefined) {
-    throw new CliError(
-      ExitCode.found,
-      `There is no dead letter ${id} of ${call.given.text('of') ?? 'consumers'}: --of says whose it is.`,
-    )
-  }
-  if (call.given.flag('data')) {
-    await call.out.raw(`${visibleJson(letter.data)}\n`)
-    return ExitCode.done
-  }
+  if (letter === undefined) throw absent(call, id)
   await call.out.result({ ...letter, data: jsonValue(letter.data) }, (page) =>
     showLetter(page, letter),
   )
   return ExitCode.done
+}
+
+async function showData(call: Call, id: string): Promise<ExitCode> {
+  const api = call.dashboard()
+  const data =
+    api === undefined
+      ? (await (await deadLettersOf(call)).get(id))?.data
+      : await remoteData(api, nameOf(call), id)
+  if (data === undefined) throw absent(call, id)
+  await call.out.raw(`${visibleJson(data)}\n`)
+  return ExitCode.done
+}
+
+function absent(call: Call, id: string): CliError {
+  return new CliError(
+    ExitCode.found,
+    `There is no dead letter ${id} of ${nameOf(call)}: --of says whose it is.`,
+  )
+}
+
+function nameOf({ given }: Call): string {
+  return given.text('of') ?? 'consumers'
 }
 
 async function groupDead(call: Call): Promise<ExitCode> {

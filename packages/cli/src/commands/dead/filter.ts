@@ -17,7 +17,7 @@ export const FILTER: Readonly<Record<string, Option>> = {
   type: { value: 'type', help: 'Only events of this type.' },
   subject: { value: 'text', help: 'Only events about this subject.' },
   reason: { value: 'reason', choices: reasons, help: 'Only those that died so.' },
-  kind: { value: 'text', help: 'Only this kind of error: its fingerprint in dead groups.' },
+  kind: { value: 'text', help: 'Only this kind of error: the column kind of dead groups.' },
   event: { value: 'id', many: true, help: 'Only of this event.' },
   after: { value: 'time', help: 'Only those that died after then: a time, or so long ago.' },
   before: { value: 'time', help: 'Only those that died before then.' },

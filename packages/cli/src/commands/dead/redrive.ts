@@ -88,6 +88,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
     ...(requestId !== undefined && { requestId }),
   }
   const found = await deadLettersOf(call)
+  const of = found.name === 'consumers' ? '' : ` --of ${found.name}`
   const source = deadLetters(found)
   const { matched, isWhole } = await source.preview(filter)
   const count = Math.min(matched, limit ?? matched)
@@ -99,15 +100,16 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       String(count),
     )
   }
+  signal.throwIfAborted()
   const newest = requestId === undefined ? undefined : await newestOf(found, source)
   const isNew = (id: string | undefined): boolean =>
     newest === undefined || Number(id) > Number(newest)
   const wasThere = (id: string | undefined): string => `It was there already: redrive ${id}`
   if (given.flag('start')) {
+    signal.throwIfAborted()
     const id = await source.startRedrive(filter, { ...pace, ...act })
     await out.result({ of: found.name, redrive: id, isNew: isNew(id), matched, ...act }, (page) => {
       const watch = `oncekey redrives watch ${id}`
-      const of = found.name === 'consumers' ? '' : ` --of ${found.name}`
       page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
     })
     return ExitCode.done
@@ -120,6 +122,8 @@ async function redriveDead(call: Call): Promise<ExitCode> {
     ...pace,
     ...act,
     signal,
+    onStart: (is) =>
+      call.leaves(`Redrive ${is} is on record, and may go on: oncekey redrives cancel ${is}${of}.`),
     onProgress({ redriven: done }) {
       if (done < told + ratePerSecond && done < count) return
       told = done

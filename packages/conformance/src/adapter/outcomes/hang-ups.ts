@@ -32,6 +32,37 @@ export function hangUps(): AdapterBehaviourGroup {
         },
       },
       {
+        title: 'during its upload, while `scope` waits, leaves no rejection that ends the process',
+        async run({ serve, name }) {
+          const gone = door()
+          const { handler, runs } = counted()
+          const site = await serve(handler, {
+            async scope(header) {
+              if (header('x-slow') !== undefined) await gone.opened
+              return 'ada'
+            },
+            // What adapters without a parser read for it is not JSON then.
+            fingerprint: async (body) => body,
+          })
+          const [key, client] = [name(), new AbortController()]
+          const rejected = await rejectionsDuring(async () => {
+            const slow = { headers: { 'x-slow': 'yes' }, unfinished: true, signal: client.signal }
+            const first = site.post(key, slow).catch(() => undefined)
+            // By the time that the server has answered others it has read what came of this one.
+            for (let others = 0; others < 3; others += 1) await site.post(name())
+            client.abort()
+            await first
+            gone.open()
+            for (let others = 0; others < 3; others += 1) await site.post(name())
+          })
+          assert.deepEqual(rejected, [])
+          const retry = await site.post(key)
+          assert.equal(retry.status, 201)
+          assert.equal(retry.header('x-idempotency-replayed'), undefined)
+          assert.equal(runs(), 7)
+        },
+      },
+      {
         title: 'while the handler runs does not stop it: its result is kept for the retry',
         needs: ['events'],
         async run({ serve, name, committed }) {
@@ -241,6 +272,25 @@ export function hangUps(): AdapterBehaviourGroup {
       },
     ],
   }
+}
+
+/**
+ * The rejections that nobody handles while something happens, each of which would end a process.
+ * Who listens for them otherwise, such as a test runner, does not hear of them.
+ */
+async function rejectionsDuring(happens: () => Promise<void>): Promise<unknown[]> {
+  const rejected: unknown[] = []
+  const note = (reason: unknown) => void rejected.push(reason)
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', note)
+  try {
+    await happens()
+  } finally {
+    process.off('unhandledRejection', note)
+    for (const other of others) process.on('unhandledRejection', other)
+  }
+  return rejected
 }
 
 /** Sends the request again until no attempt has its key. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+import { Untestable } from '../site/untestable.ts'
 
 /** `drain()` before a shutdown: no new claims, running attempts finish. */
 export function draining(): AdapterBehaviourGroup {
@@ -55,6 +56,30 @@ export function draining(): AdapterBehaviourGroup {
           await site.drain()
           expectProblem(await site.post(undefined), 503, 'draining')
           assert.equal(runs(), 0)
+        },
+      },
+      {
+        title: 'sends a response that is being stored, although idle connections are closed',
+        async run({ serve, name }) {
+          const [completing, commit] = [door(), door()]
+          const { handler, runs } = counted()
+          const site = await serve(handler, {
+            faults: {
+              async complete(complete) {
+                completing.open()
+                await commit.opened
+                return complete()
+              },
+            },
+          })
+          const { closeIdle } = site
+          if (closeIdle === undefined) throw new Untestable('the site has no closeIdle()')
+          const first = site.post(name())
+          await completing.opened
+          closeIdle()
+          commit.open()
+          assert.equal((await first).status, 201)
+          assert.equal(runs(), 1)
         },
       },
     ],

@@ -87,6 +87,27 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
       {
+        title: 'is not over before its first byte: what is emitted until then is committed',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const subject = name()
+          const site = await serve(
+            ({ context }) => {
+              async function* chunks(): AsyncGenerator<Uint8Array> {
+                // Long after the handler has returned.
+                for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
+                context.emit({ type: 'chat.answered', subject })
+                yield Buffer.from('a')
+              }
+              return created({ body: { kind: 'stream', chunks: chunks() } })
+            },
+            { options },
+          )
+          assert.equal((await site.post(name())).text, 'a')
+          assert.deepEqual(await committed(subject), ['chat.answered'])
+        },
+      },
+      {
         title:
           'is over with its first byte: emit(), keep() and release() throw attempt-over from then on, so that nothing is lost in silence',
         needs: ['events'],

@@ -94,6 +94,12 @@ export interface ServedSite {
   /** `http://127.0.0.1:41234` */
   readonly url: string
   readonly drain: Engine<unknown>['drain']
+  /**
+   * Ends the connections that the server takes for idle, as it does when it begins to shut down
+   * (`closeIdleConnections()` of `node:http`). Left out where it has no such thing; the sentences
+   * about it are skipped then.
+   */
+  closeIdle?(): void
   /** Ends the server and all connections. */
   close(): Promise<void>
 }

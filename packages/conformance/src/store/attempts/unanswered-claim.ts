@@ -42,6 +42,35 @@ export function unansweredClaim(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'whose attempt has released its key takes nothing when its first copy comes later',
+        needs: ['lease mode', 'claims that are sent twice'],
+        async run({ fixture, claim, retry, begin, run }) {
+          assert.ok(fixture.sentTwice)
+          const first = claim({ whenUnknown: 'hold' })
+          const { store, deliver } = await fixture.sentTwice()
+          await (await run(first, store)).release()
+          await deliver()
+          const next = await begin(retry(first))
+          assert.equal(next.kind, 'run', 'the key is free')
+          assert.equal(next.kind === 'run' && next.attempt.number, 1)
+        },
+      },
+      {
+        title: 'whose attempt was abandoned takes nothing when its first copy comes later',
+        needs: ['lease mode', 'claims that are sent twice'],
+        async run({ fixture, claim, retry, begin, run }) {
+          assert.ok(fixture.sentTwice)
+          const first = claim({ whenUnknown: 'retake' })
+          const { store, deliver } = await fixture.sentTwice()
+          await (await run(first, store)).abandon()
+          await deliver()
+          const { kind } = await begin(retry(first, { whenUnknown: 'hold' }))
+          assert.equal(kind, 'unknown')
+          const next = await begin(retry(first))
+          assert.equal(next.kind === 'run' && next.attempt.number, 2)
+        },
+      },
+      {
         title: 'leaves an outcome unknown that was, even if it is carried out later',
         needs: ['lease mode', 'a server that does not answer'],
         async run({ fixture, claim, retry, begin, run }) {

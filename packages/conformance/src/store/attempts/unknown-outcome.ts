@@ -54,6 +54,35 @@ export function unknownOutcome(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'is retaken only from the attempt that the claim names',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          const hold = () => begin(retry(first, { whenUnknown: 'hold' }))
+          const { attempt: retakes } = expectDecision(await hold(), 'unknown')
+          assert.equal(expectDecision(await hold(), 'unknown').attempt, retakes, 'the same name')
+          // Another process takes the key over, and the outcome of its attempt is unknown as well.
+          await (await run(retry(first, { retakes }))).abandon()
+          const late = expectDecision(await begin(retry(first, { retakes })), 'unknown')
+          assert.notEqual(late.attempt, retakes, 'another name')
+          const next = await run(retry(first, { retakes: late.attempt }))
+          assert.equal(next.number, 3)
+        },
+      },
+      {
+        title: 'that is known by now is told to a claim that names its attempt',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run, finish }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          const held = await begin(retry(first, { whenUnknown: 'hold' }))
+          const { attempt: retakes } = expectDecision(held, 'unknown')
+          const response = await finish(retry(first))
+          expectReplay(await begin(retry(first, { retakes })), response)
+        },
+      },
+      {
         title: 'once retaken, can no longer be resolved by the abandoned attempt',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run }) {
@@ -84,11 +113,16 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'is forgotten when the attempt that retook it is released',
         needs: ['lease mode'],
-        async run({ claim, retry, run }) {
+        async run({ claim, retry, begin, run }) {
           const first = claim()
           await (await run(first)).abandon()
+          const held = await begin(retry(first, { whenUnknown: 'hold' }))
+          const { attempt: retakes } = expectDecision(held, 'unknown')
           await (await run(retry(first))).release()
-          assert.equal((await run(retry(first, { whenUnknown: 'hold' }))).number, 1)
+          const next = await run(retry(first, { whenUnknown: 'hold' }))
+          assert.equal(next.number, 1)
+          await next.release()
+          assert.equal((await run(retry(first, { retakes }))).number, 1, 'it is free for all')
         },
       },
     ],

@@ -73,6 +73,23 @@ export function operatorActs(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'after forget the attempt that had completed stores nothing more',
+        needs: ['lease mode', 'events'],
+        async run(context) {
+          const { claim, retry, run, event, committed } = context
+          const first = claim()
+          const attempt = await run(first)
+          const emitted = event()
+          const completion = completionOf({ events: [emitted] })
+          assert.equal(await attempt.complete(completion), 'stored')
+          assert.equal(await forget(context, first), 'done')
+          // It is sent again, because the first reply was lost.
+          await attempt.complete(completion).catch(() => 'thrown')
+          assert.deepEqual(await committed(emitted), [emitted.id])
+          assert.equal((await run(retry(first))).number, 1)
+        },
+      },
+      {
         title: 'forget changes nothing if another request is on record',
         async run(context) {
           const { claim, retry, begin, finish } = context

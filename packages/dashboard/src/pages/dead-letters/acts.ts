@@ -2,6 +2,7 @@ import { linkTo } from '../../html/parts.ts'
 import { confirmedAct } from '../../routing/act.ts'
 import { type ActRoute, BadInput, type Form } from '../../routing/route.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { maskedData } from './masked.ts'
 import { discardedSchema, redrivenSchema, replacedSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -18,7 +19,7 @@ export const redriveLetters: ActRoute = confirmedAct({
   fields: {
     ...FILTER,
     id: { about: 'The id of one letter. Without it, all that match the filter.', narrows: true },
-    limit: { about: `At most so many, up to ${MOST_REDRIVEN}.` },
+    limit: { about: `At most so many, up to ${MOST_REDRIVEN}.`, narrows: true },
   },
   answers: redrivenSchema,
   exists,
@@ -79,6 +80,13 @@ export const editLetter: ActRoute = confirmedAct({
       throw new BadInput(`The data of a dead letter of ${source.name} cannot be exchanged.`)
     }
     const data = form.text('data')
+    const letter = await source.get(form.text('id'))
+    if (letter !== undefined && maskedData(letter, source.name, options).isChanged) {
+      throw new BadInput(
+        'The mask of this dashboard changes the data of this letter, so who edits it here has not seen all of it. ' +
+          'Edit it with `oncekey dead edit` and the database named, not the dashboard.',
+      )
+    }
     const replaced = await source.replace(form.text('id'), data, act)
     const isDone = replaced.outcome === 'replaced'
     const id = isDone ? replaced.id : form.text('id')

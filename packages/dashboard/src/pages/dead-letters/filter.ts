@@ -1,4 +1,5 @@
 import type { DeadLetterFilter } from '@oncekey/core'
+import { timeOf } from '../../routing/given-time.ts'
 import { BadInput, type Described } from '../../routing/route.ts'
 
 const NAMES = ['origin', 'type', 'subject', 'fingerprint'] as const
@@ -16,8 +17,14 @@ export const FILTER: Readonly<Record<string, Described>> = {
   fingerprint: { about: 'Only of this kind of error.', narrows: true },
   reason: { about: 'Only those that died so.', choices: REASONS, narrows: true },
   event: { about: 'Only of the event of this id.', narrows: true },
-  deadAfter: { about: 'Only those that died after this time, ISO 8601.', narrows: true },
-  deadBefore: { about: 'Only those that died before this time, ISO 8601.', narrows: true },
+  deadAfter: {
+    about: 'Only those that died after this time, ISO 8601 with its zone.',
+    narrows: true,
+  },
+  deadBefore: {
+    about: 'Only those that died before this time, ISO 8601 with its zone.',
+    narrows: true,
+  },
 }
 
 /** The filter in a query or in a form. */
@@ -41,18 +48,6 @@ export function filterOf(field: (name: string) => string | null | undefined): De
     ...(deadAfter !== undefined && { deadAfter }),
     ...(deadBefore !== undefined && { deadBefore }),
   }
-}
-
-/** The time in a field; undefined if the field is empty. */
-export function timeOf(
-  name: string,
-  field: (name: string) => string | null | undefined,
-): Date | undefined {
-  const text = field(name)
-  if (!text) return undefined
-  const time = new Date(text)
-  if (!Number.isNaN(time.getTime())) return time
-  throw new BadInput(`\`${name}\` must be a time such as 2026-11-29T04:30:00Z, not "${text}".`)
 }
 
 /** The filter as fields of a form or parameters of a link. */

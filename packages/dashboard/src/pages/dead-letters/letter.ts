@@ -5,7 +5,7 @@ import { badge, errorOf, facts, linkTo, payload, table, time } from '../../html/
 import { mayAct, type Viewer } from '../../routing/access.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import { FILTER } from './filter.ts'
-import { maskedError, maskedLetter } from './masked.ts'
+import { maskedData, maskedError, maskedLetter } from './masked.ts'
 import { letterSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -34,7 +34,7 @@ export const deadLetterPage: PageRoute = page<{
     if (letter === undefined) {
       throw new NotFound('There is no such letter, or not any more: it may have been purged.')
     }
-    const data = options.mask(letter.data, 'event')
+    const { data, isChanged } = maskedData(letter, source.name, options)
     return {
       source: source.name,
       letter: {
@@ -45,8 +45,7 @@ export const deadLetterPage: PageRoute = page<{
           error: maskedError(attempt.error, options),
         })),
       },
-      // If a mask has changed the data, an edit of what is shown would send the mask's text.
-      isEditable: source.replace !== undefined && data === letter.data,
+      isEditable: source.replace !== undefined && !isChanged,
     }
   },
   render({ source, letter, isEditable }, { query, viewer }): Html {

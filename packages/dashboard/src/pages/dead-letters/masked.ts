@@ -1,4 +1,4 @@
-import type { AttemptError, DeadLetter } from '@oncekey/core'
+import type { AttemptError, DeadLetter, DeadLetterDetail } from '@oncekey/core'
 import type { ResolvedOptions } from '../../routing/options.ts'
 
 /**
@@ -17,4 +17,17 @@ export function maskedError<Told extends Omit<AttemptError, 'stack'>>(
   { isMasked }: Pick<ResolvedOptions, 'isMasked'>,
 ): Told {
   return isMasked && error.quotes !== undefined ? { ...error, message: error.fingerprint } : error
+}
+
+/**
+ * The data of a letter as the mask leaves it, and whether the mask has changed it. An edit of what
+ * is shown would then send the mask's text.
+ */
+export function maskedData(
+  letter: Pick<DeadLetterDetail, 'data'>,
+  source: string,
+  { mask }: Pick<ResolvedOptions, 'mask'>,
+): { readonly data: string; readonly isChanged: boolean } {
+  const data = mask(letter.data, source === 'sagas' ? 'saga' : 'event')
+  return { data, isChanged: data !== letter.data }
 }

@@ -101,7 +101,7 @@ function redriveForm(
     hidden: { source, ...fieldsOf(filter), ...(isRecorded && nameOfStart()) },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
-    more: html`<label>At most${most === undefined && ', or all'}<input name="limit" value="${most ?? ''}" inputmode="numeric"></label>
+    more: html`<label>At most${most === undefined && ', or all'}<input name="limit" value="${most ?? 'all'}" required></label>
 ${isRecorded && html`<label>How many a second<input name="ratePerSecond" value="20" inputmode="numeric" required></label>`}`,
   })
 }

@@ -2,6 +2,7 @@ import type { RedriveStart } from '@oncekey/core'
 import { resultWord } from '../../api/schema.ts'
 import { linkTo } from '../../html/parts.ts'
 import { confirmedAct } from '../../routing/act.ts'
+import { timeOf } from '../../routing/given-time.ts'
 import {
   type ActRoute,
   BadInput,
@@ -10,13 +11,16 @@ import {
   NotFound,
 } from '../../routing/route.ts'
 import type { WebhooksSource } from '../../sources/webhooks.ts'
-import { FILTER, filterOf, timeOf } from '../dead-letters/filter.ts'
+import { FILTER, filterOf } from '../dead-letters/filter.ts'
 import { startedSchema } from './schemas.ts'
 import { hasRedrives, redrivesOf } from './source.ts'
 
 const START: Readonly<Record<string, Described>> = {
-  ratePerSecond: { about: 'How many a second; 50 where it is left out.' },
-  limit: { about: 'The most to take; all that match where it is left out.' },
+  ratePerSecond: { about: 'How many a second; 50 where it is left out.', narrows: true },
+  limit: {
+    about: 'The most to take, or `all`; all that match where it is left out.',
+    narrows: true,
+  },
   requestId: {
     about:
       'A name for this start. Sent again with it, because the reply was lost, it starts nothing.',
@@ -72,15 +76,16 @@ export const replayWindow: ActRoute = confirmedAct({
   summary: 'Send everything of a time to one endpoint again, as a redrive on record',
   fields: {
     id: { about: 'The id of the endpoint.', required: true },
-    since: { about: 'From this time on, ISO 8601.', required: true },
-    until: { about: 'Up to this time; up to now where it is left out.' },
+    since: { about: 'From this time on, ISO 8601 with its zone.', required: true },
+    until: { about: 'Up to this time, or `now`; now where it is left out.', narrows: true },
     ...START,
   },
   answers: startedSchema,
   exists: ({ webhooks }) => webhooks !== undefined,
   async perform(form, { options }, act) {
     const { deliveries } = options.webhooks as WebhooksSource
-    const [since, until] = [timeOf('since', form.optional), timeOf('until', form.optional)]
+    const since = timeOf('since', form.optional)
+    const until = form.optional('until') === 'now' ? undefined : timeOf('until', form.optional)
     if (since === undefined) throw new BadInput('`since` is missing: from when on?')
     const window = { endpointId: form.text('id'), since, ...(until !== undefined && { until }) }
     const id = await deliveries.replay(window, { ...startOf(form), ...act })
@@ -97,7 +102,8 @@ function started(source: string, id: string, root = '') {
 function startOf(form: Form): RedriveStart {
   const pace = ['ratePerSecond', 'limit'].flatMap((name) => {
     const value = form.optional(name)
-    return value === undefined ? [] : [[name, Number(value)] as const]
+    if (value === undefined || (name === 'limit' && value === 'all')) return []
+    return [[name, Number(value)] as const]
   })
   const requestId = form.optional('requestId')
   return { ...Object.fromEntries(pace), ...(requestId !== undefined && { requestId }) }

@@ -9,7 +9,7 @@ const id = { about: 'The id of the run.', required: true } as const
 export const resumeSaga: ActRoute = confirmedAct({
   path: 'sagas/resume',
   act: 'sagas.resume',
-  summary: 'Have a run that is stuck go on, with its attempts forgiven',
+  summary: 'Have a run that is stuck, or whose compensation failed, go on, its attempts forgiven',
   fields: { id },
   answers: resultWord,
   exists: ({ sagas }) => sagas !== undefined,

@@ -46,7 +46,10 @@ export const rotateSecret: ActRoute = confirmedAct({
   summary: 'Add a new secret; the present one signs beside it for a while',
   fields: {
     id,
-    overlapHours: { about: 'For how long the present secret signs beside it. 0 if it leaked.' },
+    overlapHours: {
+      about: 'For how long the present secret signs beside it, 24 if left out. 0 if it leaked.',
+      narrows: true,
+    },
   },
   answers: object({ secret: text }),
   exists,
@@ -81,7 +84,7 @@ export const pauseEndpoint: ActRoute = confirmedAct({
   async perform(form, { options }, act) {
     const endpointId = form.text('id')
     const { endpoints } = options.webhooks as WebhooksSource
-    const changed = await endpoints.pause(endpointId, act.note.slice(0, 1_000), act)
+    const changed = await endpoints.pause(endpointId, act.note.slice(0, 1_000).toWellFormed(), act)
     return wentTo('endpoint', endpointId, 'pause', changed === undefined ? 'absent' : 'done')
   },
 })

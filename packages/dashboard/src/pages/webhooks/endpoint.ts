@@ -174,8 +174,8 @@ function acts(endpoint: ShownEndpoint, viewer: Viewer): Content {
         hidden: { ...hidden, ...nameOfStart() },
         label: 'Send everything of that time again',
         warning: 'A receiver that has taken it gets it again, under the same webhook-id.',
-        more: html`<label>Since, UTC<input name="since" placeholder="2026-11-29T04:30:00Z" required autocomplete="off"></label>
-<label>Until; now where it is empty<input name="until" placeholder="2026-11-29T06:00:00Z" autocomplete="off"></label>
+        more: html`<label>Since, with its zone<input name="since" placeholder="2026-11-29T04:30:00Z" required autocomplete="off"></label>
+<label>Until, with its zone, or now<input name="until" value="now" placeholder="2026-11-29T06:00:00Z" required autocomplete="off"></label>
 <label>How many a second<input name="ratePerSecond" value="20" inputmode="numeric" required></label>`,
       }),
     mayAct(viewer, 'endpoints.rotate-secret') &&

@@ -63,8 +63,9 @@ export function fromSlonik<Tx extends object>(pool: SlonikPool<Tx>): SqlClient<T
     },
 
     async query<Row>(statement: Statement<Row>, tx?: Tx) {
-      const send = (): Promise<unknown[]> => interceptors.none(() => sent(tx ?? pool, statement))
-      const rows = tx === undefined ? send() : turnsOf(tx).take(send)
+      const send = (to: object): Promise<unknown[]> => interceptors.none(() => sent(to, statement))
+      const turns = tx && turnsOf(tx)
+      const rows = turns ? turns.take(() => send(turns.innermost ?? tx)) : send(pool)
       return (await rows.catch(thrown)) as Row[]
     },
   })

@@ -2,6 +2,11 @@ import { type Connection, STATEMENTS } from './connection.ts'
 
 /** One statement of a transaction at a time, ours among those of the handler. */
 export interface Turns {
+  /**
+   * The connection of the innermost savepoint that is open. Slonik refuses what is sent through the
+   * transaction around it.
+   */
+  innermost: Connection | undefined
   /** Calls `work` when everything that came before has been answered. */
   take<T>(work: () => Promise<T>): Promise<T>
 }
@@ -14,6 +19,7 @@ export function turnsOf(transaction: object): Turns {
   if (known !== undefined) return known
   let last: Promise<unknown> = Promise.resolve()
   const made: Turns = {
+    innermost: undefined,
     take(work) {
       const mine = last.then(work)
       last = mine.catch(() => {})
@@ -35,7 +41,8 @@ export function withTurns(
   sending: () => void,
   call: <T>(statement: () => Promise<T>) => Promise<T>,
 ): Connection {
-  const { take } = turnsOf(transaction)
+  const turns = turnsOf(transaction)
+  const { take } = turns
   return wrapped(transaction)
 
   function wrapped(connection: Connection): Connection {
@@ -54,7 +61,11 @@ export function withTurns(
       async transaction(handler: Handler, transactionRetryLimit = 0): Promise<unknown> {
         // SAVEPOINT, ROLLBACK TO, and what comes after the savepoint wait for statements as well.
         const idle = (): Promise<void> => take(async () => {})
+        // What was open when Slonik opened this one. It may refuse it, and another may end before.
+        let outer: { readonly connection: Connection | undefined } | undefined
         const nested = async (inner: Connection): Promise<unknown> => {
+          outer ??= { connection: turns.innermost }
+          turns.innermost = inner
           try {
             return await handler(wrapped(inner))
           } finally {
@@ -62,7 +73,11 @@ export function withTurns(
           }
         }
         await take(async () => sending())
-        return await connection.transaction(nested, transactionRetryLimit)
+        try {
+          return await connection.transaction(nested, transactionRetryLimit)
+        } finally {
+          if (outer !== undefined) turns.innermost = outer.connection
+        }
       },
     })
   }

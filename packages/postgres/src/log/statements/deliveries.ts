@@ -130,9 +130,10 @@ export function recordVerdicts(schema: string): (request: Settle) => Statement<{
 /**
  * Gives deliveries back that were claimed and not tried: they are due again at once. Of their
  * starts, `startsLeft` stay on record. The update is written out here, because the schema's
- * function for verdicts keeps only those of attempts. A slot that was lost is left alone.
+ * function for verdicts keeps only those of attempts. A slot that was lost is left alone; `lost` is
+ * a JSON list of these.
  */
-export function giveBack(schema: string): (request: Settle) => Statement {
+export function giveBack(schema: string): (request: Settle) => Statement<{ lost: string }> {
   const text = `
     with held as materialized (
       select c.slot
@@ -141,14 +142,18 @@ export function giveBack(schema: string): (request: Settle) => Statement {
           on c.consumer = $1::text and c.slot = h.slot and c.epoch = h.epoch
         order by c.slot
         for share of c
+    ), put as (
+      update ${schema}.deliveries d set starts = b.starts, due_at = clock_timestamp()
+        from json_to_recordset($3::json) as b (delivery bigint, slot smallint, starts integer,
+            in_attempts integer, in_redrives integer)
+          join held on held.slot = b.slot
+        where d.id = b.delivery and d.consumer = $1::text and d.state = 'retrying'
+          and d.attempts = coalesce(b.in_attempts, d.attempts)
+          and d.redrives = coalesce(b.in_redrives, d.redrives)
     )
-    update ${schema}.deliveries d set starts = b.starts, due_at = clock_timestamp()
-      from json_to_recordset($3::json) as b (delivery bigint, slot smallint, starts integer,
-          in_attempts integer, in_redrives integer)
-        join held on held.slot = b.slot
-      where d.id = b.delivery and d.consumer = $1::text and d.state = 'retrying'
-        and d.attempts = coalesce(b.in_attempts, d.attempts)
-        and d.redrives = coalesce(b.in_redrives, d.redrives)`
+    select coalesce(json_agg(h.slot), '[]')::text as lost
+      from json_to_recordset($2::json) as h (slot smallint)
+      where h.slot not in (select held.slot from held)`
   return ({ consumer, slots, settled }) => ({
     name: 'give_back',
     text,

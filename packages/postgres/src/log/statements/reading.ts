@@ -81,7 +81,7 @@ export function logLag(
 ) => Statement<{ known: string; events: string; oldest_ms: string | null }> {
   const text = `
     select exists (select from ${schema}.consumers where name = $1::text)::text as known, l.*
-      from ${schema}.log_lag_2($1::text, $2::integer) l`
+      from ${schema}.log_lag_3($1::text, $2::integer) l`
   return (consumer, limit) => ({
     name: 'log_lag',
     text,
@@ -100,7 +100,7 @@ export function presentLife(schema: string): Statement<{ life: string }> {
 
 /** Repairs all cursors of a restored database; returns how many, or 0 if that was done before. */
 export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
-  return { name: 'rebase', text: `select ${schema}.rebase_2() as rebased`, values: [] }
+  return { name: 'rebase', text: `select ${schema}.rebase_3() as rebased`, values: [] }
 }
 
 /** Uses up one transaction id, in a transaction whose commit is not flushed to disk. */

@@ -9,7 +9,7 @@ export function leaseSlots(
   schema: string,
 ): (request: LeaseRequest) => Statement<{ reply: string }> {
   const text = `
-    select ${schema}.lease_slots_3($1::text, $2::text, $3::integer,
+    select ${schema}.lease_slots_5($1::text, $2::text, $3::integer,
       ${schema}.still_held($4::json, $5::text), $6::boolean) as reply`
   return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
     name: 'lease_slots',
@@ -43,7 +43,7 @@ export interface LeaseJson {
 export function releaseSlots(
   schema: string,
 ): (request: Parameters<EventLog['release']>[0]) => Statement {
-  const text = `select ${schema}.release_slots($1::text, $2::text,
+  const text = `select ${schema}.release_slots_2($1::text, $2::text,
       ${schema}.still_held($3::json, $5::text), $4::boolean)`
   return ({ consumer, relay, slots, leaving }) => ({
     name: 'release_slots',
@@ -54,7 +54,7 @@ export function releaseSlots(
 
 /** Moves cursors and files failed events in one statement; `lost` is a JSON list of slots. */
 export function advance(schema: string): (move: Advance) => Statement<{ lost: string }> {
-  const text = `select ${schema}.advance_2($1::text, ${schema}.still_held($2::json, $4::text),
+  const text = `select ${schema}.advance_3($1::text, ${schema}.still_held($2::json, $4::text),
       $3::json) as lost`
   return ({ consumer, slots }) => {
     const failed = slots.flatMap((slot) => slot.failed)

@@ -116,20 +116,43 @@ export function findStarted(
 /** The count of matching letters at the start of a redrive stops here. */
 const COUNTED = 100_000
 
-/** The redrives of a source that are running, and when each is due, the soonest first. */
+/**
+ * The redrives of a source that are running, of kinds that this release knows, and when each is
+ * due, the soonest first. A newer release may have kinds that this one does not know. Processes of
+ * that release carry them.
+ */
 export function runningRedrives(
   schema: string,
-): (source: string) => Statement<{ id: string; kind: string; filter: string; due_in_ms: string }> {
-  return (source) => ({
+): (
+  source: string,
+  kinds: readonly string[],
+) => Statement<{ id: string; kind: string; filter: string; due_in_ms: string }> {
+  return (source, kinds) => ({
     name: 'running_redrives',
     text: `
       select r.id::text as id, r.kind, r.filter::text as filter,
           ceil(extract(epoch from ${dueAt('r')} - clock_timestamp()) * 1000)::bigint::text as due_in_ms
         from ${schema}.redrives r
         where r.source = $1::text and r.state = 'running'
+          and r.kind = any(array(select json_array_elements_text($2::json)))
         order by r.next_at limit 20`,
-    values: [source],
+    values: [source, JSON.stringify(kinds)],
     cancellable: true,
+  })
+}
+
+/**
+ * Makes a redrive whose portion has failed due later, so that the others come first: only so many
+ * are carried at once. One that is not due is left: its portion was carried although that seemed to
+ * fail, and has set when the next is due, or another process has put it off.
+ */
+export function putOffRedrive(schema: string): (id: string) => Statement {
+  return (id) => ({
+    name: 'put_off_redrive',
+    text: `
+      update ${schema}.redrives r set next_at = clock_timestamp() + interval '5 seconds'
+        where r.id = $1::bigint and r.state = 'running' and ${dueAt('r')} <= clock_timestamp()`,
+    values: [id],
   })
 }
 

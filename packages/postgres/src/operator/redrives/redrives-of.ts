@@ -12,7 +12,7 @@ import type { Statement } from '../../sql/sql-client.ts'
 import { carryPortion } from './carry-portion.ts'
 import type { RedriveKind } from './redrive-kind.ts'
 import { redriveRecords } from './redrive-records.ts'
-import { findStarted, runningRedrives, startRedrive } from './redrive-statements.ts'
+import { findStarted, putOffRedrive, runningRedrives, startRedrive } from './redrive-statements.ts'
 
 /**
  * The redrives of one source. `kinds` are the kinds it has; the first one is that of its dead
@@ -26,6 +26,7 @@ export function redrivesOf(
 ): Redrives {
   const [ofLetters] = kinds
   const portionOf = new Map(kinds.map((each) => [each.kind, carryPortion(schema, each)] as const))
+  const running = () => ask(runningRedrives(schema)(ofLetters.source, [...portionOf.keys()]))
 
   return {
     ...redriveRecords(ask, schema),
@@ -36,13 +37,11 @@ export function redrivesOf(
     },
 
     async carry(): Promise<Carried> {
-      const running = await ask(runningRedrives(schema)(ofLetters.source))
+      const found = await running()
       let redriven = 0
       const failures: unknown[] = []
-      for (const { id, kind, filter, due_in_ms } of running) {
+      for (const { id, kind, filter, due_in_ms } of found) {
         if (Number(due_in_ms) > 0) continue
-        // A newer release may have kinds that this one does not know. Processes of that release
-        // carry them.
         const portion = portionOf.get(kind as RedriveKind['kind'])
         if (portion === undefined) continue
         try {
@@ -51,12 +50,18 @@ export function redrivesOf(
         } catch (error) {
           // A redrive whose portion always fails must not hold up the others.
           failures.push(error)
+          const isPutOff = await ask(putOffRedrive(schema)(id)).then(
+            () => true,
+            () => false,
+          )
+          // Then it is the database, and the others would fail in the same way, one after another.
+          if (!isPutOff) break
         }
       }
       if (redriven > 0) carried(redriven)
       else if (failures.length > 0) throw failures[0]
-      if (running.length === 0) return { redriven, nextInMs: null }
-      const [next] = await ask(runningRedrives(schema)(ofLetters.source))
+      if (found.length === 0) return { redriven, nextInMs: null }
+      const [next] = await running()
       return { redriven, nextInMs: next === undefined ? null : Number(next.due_in_ms) }
     },
   }

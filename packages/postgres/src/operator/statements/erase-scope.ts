@@ -14,10 +14,10 @@ export function eraseScopeStatement(schema: string): (asked: {
   readonly note: string
 }) => Statement<{ responses: string; entries: string }> {
   return ({ namespace, scope, prefix, target, actor, note }) => ({
-    name: 'erase_scope',
+    name: 'erase_scope_2',
     text: `
       select e.responses::text as responses, e.entries::text as entries
-        from ${schema}.erase_scope($1::text, $2::text, $3::text, $4::text, $5::text, $6::text) e`,
+        from ${schema}.erase_scope_2($1::text, $2::text, $3::text, $4::text, $5::text, $6::text) e`,
     values: [namespace, scope, prefix, actor, target, note],
   })
 }

@@ -213,8 +213,8 @@ export function forgetKey(
   schema: string,
 ): (on: ActOnKey, fingerprint: string) => Statement<{ outcome: string }> {
   return (on, fingerprint) => ({
-    name: 'forget_key',
-    text: `select ${schema}.forget_key_2($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome`,
+    name: 'forget_key_3',
+    text: `select ${schema}.forget_key_3($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome`,
     values: [
       on.lock,
       on.namespace,
@@ -230,14 +230,14 @@ export function forgetKey(
 }
 
 /**
- * Sets the time of a key's attempt right that a clock put back has moved away; returns whether
- * there was one.
+ * Sets the time of a key's attempt right that a clock put back has moved away, and ends an attempt
+ * that was given back; returns whether there was one.
  */
 export function restartLease(schema: string): (key: KeyName) => Statement<{ restarted: string }> {
-  const text = `select ${schema}.restart_lease($1, $2, $3)::text as restarted`
+  const text = `select ${schema}.restart_lease_2($1, $2, $3)::text as restarted`
 
   return ({ namespace, scope, key }) => ({
-    name: 'restart_lease',
+    name: 'restart_lease_2',
     text,
     values: [namespace, scope, key],
   })

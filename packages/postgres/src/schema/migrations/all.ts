@@ -7,6 +7,8 @@ import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
 import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { relaysThatLeave } from './event-log/relays-that-leave.ts'
+import { rememberedNumbers } from './event-log/remembered-numbers.ts'
 import { silentConsumers } from './event-log/silent-consumers.ts'
 import { timesOfDeliveries } from './event-log/times-of-deliveries.ts'
 import { verdictsOnce } from './event-log/verdicts-once.ts'
@@ -15,7 +17,9 @@ import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
+import { attemptsByName } from './lease/attempts-by-name.ts'
 import { claimsGivenBack } from './lease/claims-given-back.ts'
+import { lateCopies } from './lease/late-copies.ts'
 import { leasesSetRight } from './lease/leases-set-right.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
 import { commentsAndViews } from './operator/comments-and-views.ts'
@@ -23,6 +27,7 @@ import { consumersPaused } from './operator/consumers-paused.ts'
 import { editedLetters } from './operator/edited-letters.ts'
 import { erasableAudit } from './operator/erasable-audit.ts'
 import { erasableEvents } from './operator/erasable-events.ts'
+import { forgottenAttempts } from './operator/forgotten-attempts.ts'
 import { lettersTakenOnce } from './operator/letters-taken-once.ts'
 import { namedStarts } from './operator/named-starts.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
@@ -77,4 +82,9 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   erasableEvents,
   verdictsOnce,
   lettersTakenOnce,
+  relaysThatLeave,
+  lateCopies,
+  rememberedNumbers,
+  attemptsByName,
+  forgottenAttempts,
 ]

@@ -1,7 +1,7 @@
-import { rebase2 } from '../functions/log/rebase-2.ts'
 import { inLife, life, nameLife, stillHeld } from '../functions/server/life.ts'
 import { numbersAreOurs, systemIdentifier } from '../functions/server/numbers-are-ours.ts'
 import { leaseSlots2 } from '../superseded/log/lease-slots-2.ts'
+import { rebase2 } from '../superseded/log/rebase-2.ts'
 
 /** What a relay keeps in memory is valid in one life of the server only: see decision 114. */
 export function serverLife(schema: string): string[] {

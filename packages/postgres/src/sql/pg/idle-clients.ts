@@ -1,13 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { OncekeyError, within } from '@oncekey/core'
 import { neverSent } from '../never-sent.ts'
+import { speaksUtf8, speakUtf8 } from './client-encoding.ts'
+import { earlierQueries } from './earlier-queries.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
 import { isIdle } from './transaction-status.ts'
 
 /**
  * For a library that takes its clients from a Pool of `pg` by itself. In `work` the pool lends only
  * clients on which no transaction is open. Any other was released in the middle of a transaction,
- * which our statements would become part of; it is taken out of the pool.
+ * which our statements would become part of; it is taken out of the pool. If a client was left in
+ * another encoding, that is set back.
  */
 export function onIdleClients<T>(pool: object, work: () => Promise<T>): Promise<T> {
   checkClients(pool as PgPool<PgPoolClient>)
@@ -25,7 +28,13 @@ function checkClients(pool: PgPool<PgPoolClient>): void {
   const connect = pool.connect as (...args: unknown[]) => unknown
   const lend = async (): Promise<PgPoolClient> => {
     const client = (await connect.call(pool)) as PgPoolClient
-    if (await askedIfIdle(client, timeoutMs)) return client
+    // Called first, so that it hears what the earlier queries set.
+    speaksUtf8(client)
+    await asked(client, earlierQueries(client), timeoutMs)
+    if (await asked(client, isIdle(client), timeoutMs)) {
+      if (!speaksUtf8(client)) await asked(client, speakUtf8(client), timeoutMs)
+      return client
+    }
     client.release(new Error('The client was released to its pool with a transaction open.'))
     return lend()
   }
@@ -41,11 +50,14 @@ function checkClients(pool: PgPool<PgPoolClient>): void {
  * Nobody else knows of the client yet: if the server does not answer, it has to leave the pool
  * here, or it would count as in use for ever.
  */
-async function askedIfIdle(client: PgPoolClient, timeoutMs: number): Promise<boolean> {
-  const idle = isIdle(client)
-  if (typeof idle === 'boolean') return idle
+async function asked<T>(
+  client: PgPoolClient,
+  reply: T | Promise<T>,
+  timeoutMs: number,
+): Promise<T> {
+  if (!(reply instanceof Promise)) return reply
   try {
-    return await within(timeoutMs, idle, () => unanswered(timeoutMs))
+    return await within(timeoutMs, reply, () => unanswered(timeoutMs))
   } catch (error) {
     client.release(error as Error)
     client.connection?.stream?.destroy()

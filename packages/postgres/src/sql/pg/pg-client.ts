@@ -28,6 +28,8 @@ export interface PgClient {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   /** Whether the client sends a query without waiting for the reply to the one before. */
   readonly pipeline?: boolean
+  /** `false` while a query is under way. `pg-native` does not tell. */
+  readonly readyForQuery?: boolean
   /** Returns `I` outside a transaction. */
   getTransactionStatus?(): string | null
   once(event: 'drain' | 'end', listener: () => void): unknown

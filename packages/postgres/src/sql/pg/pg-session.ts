@@ -1,6 +1,8 @@
 import { OncekeyError, within } from '@oncekey/core'
 import { isPoolTimeout } from '../driver-timeout.ts'
 import { neverSent } from '../never-sent.ts'
+import { speaksUtf8, speakUtf8 } from './client-encoding.ts'
+import { earlierQueries } from './earlier-queries.ts'
 import { type OutsideClient, serverHasEnded } from './given-up-session.ts'
 import type { PgClient } from './pg-client.ts'
 import { isIdle } from './transaction-status.ts'
@@ -48,8 +50,15 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
     const until = performance.now() + timeoutMs
     const client = await connected(timeoutMs)
     const session = pgSession(source, client)
+    // Called first, so that it hears what the earlier queries set.
+    speaksUtf8(client)
+    const earlier = earlierQueries(client)
+    if (earlier !== undefined) await replied(session, earlier, until)
     const idle = isIdle(client)
-    if (idle === true || (idle !== false && (await replied(session, idle, until)))) return session
+    if (idle === true || (idle !== false && (await replied(session, idle, until)))) {
+      if (!speaksUtf8(client)) await replied(session, speakUtf8(client), until)
+      return session
+    }
     // An earlier user released the client in the middle of a transaction, which our statements
     // would become part of.
     session.destroy(new Error('The client was released to its pool with a transaction open.'))
@@ -57,14 +66,10 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
   }
 
   /** Nothing of ours was sent yet: after an error the session is of no use, and that is all. */
-  async function replied(
-    session: PgSession,
-    idle: Promise<boolean>,
-    until: number,
-  ): Promise<boolean> {
+  async function replied<T>(session: PgSession, reply: Promise<T>, until: number): Promise<T> {
     const timeoutMs = until - performance.now()
     try {
-      return await within(timeoutMs, idle, () => unreachable(timeoutMs))
+      return await within(timeoutMs, reply, () => unreachable(timeoutMs))
     } catch (error) {
       session.destroy(error as Error)
       throw neverSent(error as Error)

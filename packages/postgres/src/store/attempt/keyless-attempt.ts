@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { type Attempt, type Completion, OncekeyError, type OutboxEvent } from '@oncekey/core'
+import {
+  type Attempt,
+  type Claim,
+  type Completion,
+  OncekeyError,
+  type OutboxEvent,
+} from '@oncekey/core'
 import { markAtEnd } from '../../commit/attempt-mark.ts'
 import { commitFailed, transactionEnded } from '../../commit/completion-error.ts'
-import { backstopOf } from '../../sql/backstop.ts'
+import { backstopOf, lateBackstopOf } from '../../sql/backstop.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
 import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
@@ -13,11 +19,15 @@ import type { StoreState } from './store-state.ts'
 import { undo } from './undo.ts'
 
 /** An attempt without a key. It has no record, and no connection until it needs one. */
-export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Attempt<Tx> {
+export function keylessAttempt<Tx>(
+  store: StoreState<Tx>,
+  time: Pick<Claim, 'leaseMs' | 'handlerTimeoutMs'>,
+): Attempt<Tx> {
+  const { client, mode } = store
   const token = randomUUID()
-  const late = lateTransaction(store, () =>
-    store.statements.startAttempt(token, backstopOf(store.client, leaseMs)),
-  )
+  const backstopMs =
+    mode === 'lease' ? lateBackstopOf(client, time) : backstopOf(client, time.leaseMs)
+  const late = lateTransaction(store, () => store.statements.startAttempt(token, backstopMs))
   const end = attemptEnd(late.over)
 
   return {
@@ -56,7 +66,7 @@ export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Atte
     if (transaction === undefined || started === undefined) return append(events)
     try {
       const last = store.statements.endAttempt(
-        { mark: markAtEnd(store.client, token, transaction), started: started.started },
+        { mark: markAtEnd(client, token, transaction), started: started.started },
         events,
       )
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
@@ -68,7 +78,7 @@ export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Atte
 
   async function append(events: readonly OutboxEvent[]): Promise<Outcome> {
     if (events.length === 0) return 'stored'
-    const { statements, client, commitTimeoutMs, schema } = store
+    const { statements, commitTimeoutMs, schema } = store
     try {
       await client.query(statements.appendEvents(events), { timeoutMs: commitTimeoutMs })
       return 'stored'

@@ -1,4 +1,5 @@
 import type { StartedJson } from '../../commit/attempt-mark.ts'
+import { beginWithReply } from '../../commit/begin-with-reply.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import type { SqlTransaction, Statement } from '../../sql/sql-client.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -47,9 +48,9 @@ export function lateTransaction<Tx>(
     permit = await attempts.take({ timeoutMs: acquireTimeoutMs })
     if (permit === undefined) throw busy(maxConcurrent, acquireTimeoutMs)
     try {
-      const timeoutMs = acquireTimeoutMs
-      const { rows, transaction } = await client.begin({ isolation, first: first(), timeoutMs })
-      return { transaction, started: JSON.parse(rows[0]?.reply ?? '') }
+      const options = { isolation, first: first(), timeoutMs: acquireTimeoutMs }
+      const begun = await beginWithReply<StartedJson, Tx>(client, options)
+      return { transaction: begun.transaction, started: begun.reply }
     } catch (error) {
       permit()
       throw storeError(error, schema)

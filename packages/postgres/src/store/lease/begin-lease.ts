@@ -83,7 +83,7 @@ function decided<Tx>(
     case 'in-progress':
       return { kind: 'in-progress', retryAfterMs: Math.min(reply.left, 1_000) }
     case 'unknown':
-      return { kind: 'unknown', since: new Date(reply.since) }
+      return { kind: 'unknown', attempt: reply.attempt, since: new Date(reply.since) }
   }
 }
 

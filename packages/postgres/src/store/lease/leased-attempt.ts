@@ -9,10 +9,11 @@ import {
   commitFailed,
   completionError,
   leaseGoesOn,
+  notStoredYet,
   OWNED_BY_ANOTHER,
   transactionEnded,
 } from '../../commit/completion-error.ts'
-import { backstopOf } from '../../sql/backstop.ts'
+import { lateBackstopOf } from '../../sql/backstop.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isNeverSent } from '../../sql/never-sent.ts'
 import type { Statement } from '../../sql/sql-client.ts'
@@ -38,12 +39,13 @@ export function leasedAttempt<Tx>(
 ): Decision<Tx> {
   const { acquireTimeoutMs, client, commitTimeoutMs, schema, statements } = store
   const late = lateTransaction(store, () =>
-    statements.openAttempt(claim, key.lock, lateBackstop(backstopOf(client, claim.leaseMs))),
+    statements.openAttempt(claim, key.lock, lateBackstopOf(client, claim)),
   )
-  const forget = store.renewals.attend(claim.token, claim.leaseMs)
+  const ended = store.renewals.attend(claim.token, claim.leaseMs)
+  let isAnswered = true
   const end = attemptEnd(() => {
     late.over()
-    forget()
+    ended(isAnswered)
     store.own.delete(claim.token)
     store.endings.ended(key.id, number)
   })
@@ -128,7 +130,7 @@ export function leasedAttempt<Tx>(
       terminate(store, started, { mayCommit: true })
     const abandon = statements.abandonAttempt(claim, number)
     const [row] = await alone(abandon).catch(() => {
-      store.lateEnds.insist(key.id, abandon)
+      insist(abandon)
       return []
     })
     const truth = row?.outcome
@@ -159,11 +161,8 @@ export function leasedAttempt<Tx>(
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      store.lateEnds.insist(
-        key.id,
-        statements.completeAttempt(claim, completionForLater(completion), null),
-      )
-      if (isBusy(error)) throw error
+      insist(statements.completeAttempt(claim, completionForLater(completion), null))
+      if (isBusy(error)) throw notStoredYet(error)
       throw isNeverSent(error) ? leaseGoesOn(error) : commitFailed(error)
     }
   }
@@ -183,9 +182,15 @@ export function leasedAttempt<Tx>(
     try {
       await alone(next)
     } catch (error) {
-      store.lateEnds.insist(key.id, next)
+      insist(next)
       throw storeError(error, schema)
     }
+  }
+
+  /** The end is sent until it is answered; until then the lease says whose key it is. */
+  function insist(statement: Statement): void {
+    isAnswered = false
+    store.lateEnds.insist(key.id, statement)
   }
 
   /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */
@@ -253,12 +258,4 @@ function lost(cause: unknown): OncekeyError {
       'one writes can be kept.',
     { cause },
   )
-}
-
-/**
- * A handler may leave its transaction open and idle for longer than a short lease, so the backstop
- * has a minimum.
- */
-function lateBackstop(ms: number): number {
-  return ms === 0 ? 0 : Math.max(ms, 60_000)
 }

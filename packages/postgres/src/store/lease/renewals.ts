@@ -13,7 +13,7 @@ import type { LeaseRenewal } from '../statements/leases.ts'
  */
 export interface Renewals {
   /** Registers a running attempt. Call the returned function when the attempt has ended. */
-  attend(token: string, leaseMs: number): () => void
+  attend(token: string, leaseMs: number): Ended
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
   /**
    * Runs a short statement on the connection of the renewals, for a statement that must not wait:
@@ -22,8 +22,16 @@ export interface Renewals {
   besides<Row>(statement: Statement<Row>): Promise<Row[]>
 }
 
+/**
+ * Tells that an attempt has ended. Its lease is deleted, unless the database has not answered the
+ * end: the attempt then has its key for as long as the lease says, and its end is still to come.
+ */
+export type Ended = (isAnswered: boolean) => void
+
 interface Asked {
   readonly renewal: LeaseRenewal
+  /** Set if the attempt has ended meanwhile and keeps its lease. */
+  isLeft?: boolean
   readonly reply: PromiseWithResolvers<'held' | 'stale'>
 }
 
@@ -39,6 +47,8 @@ export function renewals<Tx>(
   const connection = reservedConnection(store.client, store.acquireTimeoutMs)
   /** Renewals for the next statement. */
   let asked = new Map<string, Asked>()
+  /** Those of the statement that is under way. */
+  let sent = new Map<string, Asked>()
   /** The tokens of running attempts, and for each whether it has a row in `leases`. */
   const attended = new Map<string, boolean>()
   /** The tokens of attempts that have ended and have a row in `leases`. */
@@ -48,15 +58,22 @@ export function renewals<Tx>(
   /** When the last lease of this process ends. */
   let leasedUntil = 0
 
-  function attend(token: string, leaseMs: number): () => void {
+  function attend(token: string, leaseMs: number): Ended {
     attended.set(token, false)
     connection.keep()
     keepFor(leaseMs)
-    return () => {
-      if (attended.get(token)) over.push(token)
+    return (isAnswered) => {
+      if (isAnswered && attended.get(token)) over.push(token)
+      if (!isAnswered) leave(token)
       attended.delete(token)
       if (attended.size === 0) rest()
     }
+  }
+
+  /** A renewal that is still to be answered writes a row that is not to be deleted either. */
+  function leave(token: string): void {
+    for (const each of [asked.get(token), sent.get(token)])
+      if (each !== undefined) each.isLeft = true
   }
 
   /** If no attempt runs, deletes the leases that are left and returns the connection. */
@@ -103,6 +120,7 @@ export function renewals<Tx>(
     timer = undefined
     isSending = true
     const [batch, ended] = [asked, over]
+    sent = batch
     asked = new Map()
     over = []
     const leases = [...batch.values()].map(({ renewal }) => renewal)
@@ -110,8 +128,8 @@ export function renewals<Tx>(
       const statement = store.statements.renewLeases(leases, ended)
       const [row] = await whenSerialized(() => connection.query(statement))
       const held = new Set<string>(JSON.parse(row?.held ?? ''))
-      for (const [token, { reply }] of batch) {
-        if (held.has(token)) hasRow(token)
+      for (const [token, { reply, isLeft }] of batch) {
+        if (held.has(token) && isLeft !== true) hasRow(token)
         reply.resolve(held.has(token) ? 'held' : 'stale')
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { appendEventsStatement } from '../../commit/append-events.ts'
 import * as mark from '../../commit/attempt-mark.ts'
 import { restartLease } from '../../operator/statements/keys.ts'
-import { sameTransaction, terminateBackend, transactionState } from './backends.ts'
+import { sameTransaction, terminateBackend } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
 
@@ -28,7 +28,6 @@ export interface Statements {
   readonly waitForEnd: ReturnType<typeof records.waitForEnd>
   readonly sameTransaction: typeof sameTransaction
   readonly terminateBackend: typeof terminateBackend
-  readonly transactionState: typeof transactionState
 }
 
 /** `schema` must be quoted. */
@@ -55,6 +54,5 @@ export function statementsFor(schema: string): Statements {
     waitForEnd: records.waitForEnd(schema),
     sameTransaction,
     terminateBackend,
-    transactionState,
   }
 }

@@ -32,34 +32,6 @@ export interface MeantBackend {
 }
 
 /**
- * The state of the transaction of a server process; no row if the process is gone. The state is
- * hidden on a server without `track_activities`, and from a login without the privilege.
- *
- * A transaction with a failed statement no longer shows when it began. It is treated as the one in
- * question, because it has not ended and nothing of it can be kept, whoever began it.
- *
- * A process that waits for its synchronous standby has sent its COMMIT, which a later rollback does
- * not undo.
- */
-export function transactionState(
-  backend: number,
-  started: string,
-): Statement<{ state: 'open' | 'over' | 'hidden' }> {
-  return {
-    name: 'transaction_state',
-    text: `
-      select case when state is null or state = 'disabled' then 'hidden'
-          when wait_event = 'SyncRep' then 'over'
-          when (extract(epoch from xact_start) * 1000000)::bigint = $2::bigint then 'open'
-          when xact_start is null and state <> 'idle' then 'open'
-          else 'over' end as state
-        from pg_stat_activity
-        where pid = $1::integer`,
-    values: [backend, started],
-  }
-}
-
-/**
  * Whether the session is still in the transaction that began at `started` and has this mark: see
  * {@link markOf}. It is asked on the session itself, and fails in a transaction in which a
  * statement has failed.

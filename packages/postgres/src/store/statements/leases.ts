@@ -8,12 +8,12 @@ export function claimLease(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ reply: string }> {
   const text = `
-    select ${schema}.claim_lease_5($1, $2, $3, $4, $5, $6,
-      $7, $8) as reply
+    select ${schema}.claim_lease_7($1, $2, $3, $4, $5, $6,
+      $7, $8, $9) as reply
       where ${schema}.takes_writes()`
 
   return (claim, lock) => ({
-    name: 'claim_lease_5',
+    name: 'claim_lease_7',
     text,
     values: [
       lock,
@@ -24,6 +24,7 @@ export function claimLease(
       claim.token,
       Math.ceil(claim.leaseMs),
       String(claim.whenUnknown === 'hold'),
+      claim.retakes ?? null,
     ],
   })
 }
@@ -41,7 +42,7 @@ export type ClaimLeaseJson =
       readonly left: number
     }
   /** `since`: milliseconds since 1970. */
-  | { readonly state: 'unknown'; readonly since: number }
+  | { readonly state: 'unknown'; readonly attempt: string; readonly since: number }
 
 /** Which lease to renew, and for how long from now. */
 export interface LeaseRenewal {
@@ -170,10 +171,10 @@ export function releaseAttempt(schema: string): (claim: Claim) => Statement {
 export function abandonAttempt(
   schema: string,
 ): (claim: Claim, number: number) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
-  const text = `select ${schema}.abandon_attempt_3($1, $2, $3, $4, $5, $6) as outcome`
+  const text = `select ${schema}.abandon_attempt_4($1, $2, $3, $4, $5, $6) as outcome`
 
   return ({ namespace, scope, key, token, fingerprints }, number) => ({
-    name: 'abandon_attempt_3',
+    name: 'abandon_attempt_4',
     text,
     values: [token, namespace, scope, key, fingerprints[0], number],
   })

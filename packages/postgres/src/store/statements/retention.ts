@@ -3,13 +3,16 @@ import type { Statement } from '../../sql/sql-client.ts'
 
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
-/** Empties responses that are past their retention; the keys stay. */
+/**
+ * Empties responses that are past their retention; the keys stay, and the tokens by which late
+ * completions are recognised.
+ */
 export function purgeResults(schema: string): Purge {
   return purgeBatch('purge_results', {
     due: `select ctid from ${schema}.records
           where body is not null and completed_at <= ${RETENTION_AGO}
           order by completed_at`,
-    act: `update ${schema}.records set body = null, headers = null, seal = null, token = null`,
+    act: `update ${schema}.records set body = null, headers = null, seal = null`,
   })
 }
 

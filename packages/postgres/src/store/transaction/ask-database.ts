@@ -1,5 +1,6 @@
 import type { Claim } from '@oncekey/core'
 import { markOf, type StartedJson } from '../../commit/attempt-mark.ts'
+import { beginWithReply } from '../../commit/begin-with-reply.ts'
 import { backstopOf } from '../../sql/backstop.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
@@ -32,9 +33,10 @@ export async function askDatabase<Tx>(
   try {
     const mark = markOf(client, claim.token)
     const first = statements.claim({ claim, lock: key.lock, mark, backstopMs, readsRecord })
-    const { rows, transaction } = await client.begin({ isolation, first, timeoutMs })
+    const options = { isolation, first, timeoutMs }
+    const { reply: said, transaction } = await beginWithReply<ClaimJson, Tx>(client, options)
     const turn = { store, claim, key, transaction, backstopMs }
-    const reply = await won(turn, JSON.parse(rows[0]?.reply ?? '')).catch(async (error) => {
+    const reply = await won(turn, said).catch(async (error) => {
       await undo(store, transaction, undefined)
       throw error
     })
@@ -125,9 +127,19 @@ export function replyOf(found: FoundJson): DatabaseReply<never> {
  * Whether this claim runs the handler again, in the place of an attempt of lease mode whose outcome
  * is unknown.
  */
-function isTakenOver(found: FoundJson, { fingerprints, whenUnknown }: Claim): boolean {
-  if (found.state !== 'leased' || !found.lapsed || whenUnknown !== 'retake') return false
-  return fingerprints.includes(found.fingerprint)
+function isTakenOver(found: FoundJson, claim: Claim): boolean {
+  if (found.state !== 'leased' || !found.lapsed || !isRetakenBy(claim, found)) return false
+  return claim.fingerprints.includes(found.fingerprint)
+}
+
+/** Whether the claim takes over this attempt of lease mode once its outcome is unknown. */
+export function isRetakenBy({ whenUnknown, retakes }: Claim, found: LeasedJson): boolean {
+  return whenUnknown === 'retake' && (retakes === undefined || retakes === nameOf(found))
+}
+
+/** As `retakes` of a claim names the attempt. */
+export function nameOf({ number }: LeasedJson): string {
+  return String(number)
 }
 
 /** Reads what is known of a key, in a snapshot of its own. */

@@ -6,7 +6,7 @@ import { patienceOf } from '../attempt/patience.ts'
 import { decisionOf } from '../attempt/record.ts'
 import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
 import type { LeasedJson } from '../statements/records.ts'
-import { askDatabase, findRecord, replyOf } from './ask-database.ts'
+import { askDatabase, findRecord, isRetakenBy, nameOf, replyOf } from './ask-database.ts'
 import { waitElsewhere } from './wait-elsewhere.ts'
 
 /**
@@ -55,11 +55,10 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
  * The decision if a store in lease mode holds the key, which happens while a deploy changes the
  * mode. Transaction mode does not wait for such an attempt.
  */
-function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim): Decision<never> {
-  if (!claim.fingerprints.includes(fingerprint)) return { kind: 'mismatch' }
-  return lapsed && claim.whenUnknown === 'hold'
-    ? { kind: 'unknown', since: new Date(since) }
-    : IN_PROGRESS
+function leasedDecision(leased: LeasedJson, claim: Claim): Decision<never> {
+  if (!claim.fingerprints.includes(leased.fingerprint)) return { kind: 'mismatch' }
+  if (!leased.lapsed || isRetakenBy(claim, leased)) return IN_PROGRESS
+  return { kind: 'unknown', attempt: nameOf(leased), since: new Date(leased.since) }
 }
 
 /**

@@ -81,9 +81,17 @@ export function keyedAttempt<Tx>(
   }
 
   async function undone(): Promise<void> {
-    const isOver = await endedByHandler(store, transaction, started, claim.token)
+    if (await isEnded()) return await spent()
     await undo(store, transaction, started)
-    if (!isOver) return
+  }
+
+  /** To be asked once: only the first call has the session to ask. */
+  function isEnded(): Promise<boolean> {
+    return endedByHandler(store, transaction, started, claim.token)
+  }
+
+  async function spent(): Promise<never> {
+    await undo(store, transaction, started)
     await spend()
     throw transactionEnded()
   }
@@ -101,7 +109,7 @@ export function keyedAttempt<Tx>(
   async function refuse({ response }: Completion): Promise<Outcome> {
     const next = store.statements.refuse(claim, key.lock, response, started.replaced)
     const options = { timeoutMs: store.commitTimeoutMs }
-    if (await endedByHandler(store, transaction, started, claim.token)) await undone()
+    if (await isEnded()) await spent()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // The rollback succeeded. The refusal failed because of the session's isolation level, or

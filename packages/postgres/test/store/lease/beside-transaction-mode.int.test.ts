@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Claim } from '@oncekey/core'
 import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, refused, said } from '../../database/claims.ts'
@@ -20,6 +21,12 @@ describe.each(['read committed', 'serializable'] as const)(
         made ??= storeOn(database.pool(), { mode, isolation })
         return made
       }
+    }
+
+    async function nameOf(store: ReturnType<typeof storeOn>, claim: Claim): Promise<string> {
+      const held = await store.begin(again(claim, { whenUnknown: 'hold' }))
+      if (held.kind !== 'unknown') throw new Error(held.kind)
+      return held.attempt
     }
 
     test('replay what the other has finished', async () => {
@@ -74,6 +81,24 @@ describe.each(['read committed', 'serializable'] as const)(
       expect(
         await database.query('select from oncekey.attempts where key = $1', [claim.key]),
       ).toEqual([])
+    })
+
+    test('take over the attempt that a claim names, and no other', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      for (const [store, number] of [
+        [leased(), 3],
+        [transactional(), 5],
+      ] as const) {
+        const first = await nameOf(store, claim)
+        await attemptOf(await leased().begin(again(claim))).abandon()
+        expect(said(await store.begin(again(claim, { retakes: first })))).toBe('unknown')
+        const retakes = await nameOf(store, claim)
+        expect(retakes).not.toBe(first)
+        const taker = attemptOf(await store.begin(again(claim, { retakes })))
+        expect(taker.number).toBe(number)
+        await taker.abandon()
+      }
     })
 
     // A bug: the renewal returned `held` until the attempt that took over had committed, so two

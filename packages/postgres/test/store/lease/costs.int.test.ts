@@ -37,7 +37,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(kept('done', [eventOf(), eventOf()]))
     })
     expect(costs).toEqual({
-      statements: [calls('claim_lease_5'), calls('complete_attempt_5')],
+      statements: [calls('claim_lease_7'), calls('complete_attempt_5')],
       roundTrips: 2,
       flushes: 2,
     })
@@ -54,7 +54,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
         begun,
         'COMMIT',
         handled,
-        calls('claim_lease_5'),
+        calls('claim_lease_7'),
         calls('complete_attempt_5'),
         calls('open_attempt'),
       ],
@@ -74,7 +74,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
         begun,
         'ROLLBACK',
         handled,
-        calls('claim_lease_5'),
+        calls('claim_lease_7'),
         calls('complete_attempt_5'),
         calls('open_attempt'),
       ],
@@ -95,7 +95,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     })
     await attempt.release()
     expect(costs).toEqual({
-      statements: [calls('claim_lease_5'), calls('claim_lease_5'), calls('claim_lease_5')],
+      statements: [calls('claim_lease_7'), calls('claim_lease_7'), calls('claim_lease_7')],
       roundTrips: 3,
       flushes: 0,
     })
@@ -108,13 +108,13 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     const costs = await costsOf(async (other) => {
       expect((await other.begin(again(held, { whenUnknown: 'hold' }))).kind).toBe('unknown')
     })
-    expect(costs).toEqual({ statements: [calls('claim_lease_5')], roundTrips: 1, flushes: 0 })
+    expect(costs).toEqual({ statements: [calls('claim_lease_7')], roundTrips: 1, flushes: 0 })
     let attempt: Attempt<PoolClient> | undefined
     expect(
       await costsOf(async (other) => {
         attempt = attemptOf(await other.begin(again(retaken)))
       }),
-    ).toEqual({ statements: [calls('claim_lease_5')], roundTrips: 1, flushes: 1 })
+    ).toEqual({ statements: [calls('claim_lease_7')], roundTrips: 1, flushes: 1 })
     await attempt?.release()
   })
 

@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Socket } from 'node:net'
 import type { Claim } from '@oncekey/core'
 import { migrate } from '@oncekey/postgres'
 import { type PostgresServer, startPostgres, waitFor } from '@oncekey/test-servers'
@@ -127,10 +126,17 @@ test.each([0, 500])('a claim that is carried out after its answer, waitMs %i', a
  * its statement. Resolves to the backend's pid.
  */
 async function cutOffWhenSent(pool: Pool): Promise<number> {
-  const [{ connection, processID: pid }] = await once(pool, 'acquire')
-  process.kill(pid, 'SIGSTOP')
-  await sleep(100)
-  connection.stream.destroy()
+  const taken = new Promise<{ stream: Socket; before: number; pid: number }>((resolve) => {
+    pool.once('acquire', ({ connection: { stream }, processID: pid }) => {
+      process.kill(pid, 'SIGSTOP')
+      resolve({ stream, before: stream.bytesWritten, pid })
+    })
+  })
+  const { stream, before, pid } = await taken
+  await waitFor(() => stream.bytesWritten > before && stream.writableLength === 0, {
+    what: 'the statement to be sent',
+  })
+  stream.destroy()
   return pid
 }
 
@@ -139,8 +145,8 @@ const database = testDatabase()
 describe('a claim that was given back', () => {
   const store = () => storeOn(database.pool({ max: 4 }), { mode: 'lease' })
   const LOCK = '7'
-  const ask = `select oncekey.claim_lease_5(${LOCK}, $1, $2, $3, '["json1:abc"]', $4, 60000, $5)
-    as answer`
+  const ask = `select oncekey.claim_lease_7(${LOCK}, $1, $2, $3, '["json1:abc"]', $4, 60000, $5,
+    null) as answer`
   const argumentsOf = ({ namespace, scope, key, token, whenUnknown }: Claim) => [
     namespace,
     scope,
@@ -155,6 +161,16 @@ describe('a claim that was given back', () => {
       [JSON.stringify(claims.map((claim) => ({ ...claim, lock: LOCK })))],
     )
     return JSON.parse(row?.given ?? '')
+  }
+
+  /** Gives the claim back while it is being committed, so that it is to be given back once more. */
+  async function givenBackAtWork(claim: Claim): Promise<void> {
+    const client = await database.pool().connect()
+    await client.query('begin')
+    await client.query(ask, argumentsOf(claim))
+    expect(await giveBack(claim)).toEqual([])
+    await client.query('commit')
+    client.release()
   }
 
   async function late(claim: Claim): Promise<unknown> {
@@ -188,14 +204,57 @@ describe('a claim that was given back', () => {
 
   test('while it is at work is given back once more', async () => {
     const claim = claimOf()
-    const client = await database.pool().connect()
-    await client.query('begin')
-    await client.query(ask, argumentsOf(claim))
-    expect(await giveBack(claim)).toEqual([])
-    await client.query('commit')
-    client.release()
+    await givenBackAtWork(claim)
     expect(await giveBack(claim)).toEqual([claim.token])
     expect(await late(again(claim))).toEqual({ state: 'run', number: 1 })
+  })
+
+  // A bug: the mark kept everybody from taking over an attempt that nobody ran, until an operator
+  // came: the process had ended before it could give the claim back once more.
+  describe('while it is at work, by a process that then dies', () => {
+    test('leaves its key free', async () => {
+      const claim = claimOf()
+      await givenBackAtWork(claim)
+      expect(await late(claim)).toMatchObject({ state: 'in-progress' })
+      const next = await late(again(claim, { whenUnknown: 'hold' }))
+      expect(next).toEqual({ state: 'run', number: 1 })
+    })
+
+    test('leaves an outcome unknown that was', async () => {
+      const first = claimOf()
+      await attemptOf(await store().begin(first)).abandon()
+      await givenBackAtWork(again(first))
+      expect(await late(again(first, { whenUnknown: 'hold' }))).toMatchObject({ state: 'unknown' })
+      expect(await late(again(first))).toEqual({ state: 'run', number: 3 })
+    })
+
+    test('leaves its key to a store in transaction mode, and to operators', async () => {
+      const [one, two] = [claimOf(), claimOf()]
+      await givenBackAtWork(one)
+      await givenBackAtWork(two)
+      const transactional = storeOn(database.pool({ max: 4 }))
+      await attemptOf(await transactional.begin(again(one))).release()
+      const act = { actor: 'maria', note: 'nothing ran' }
+      expect(await transactional.keys.release(two, act)).toBe('done')
+    })
+
+    test('is taken by one of many', async () => {
+      const claim = claimOf()
+      await givenBackAtWork(claim)
+      const said = await Promise.all(Array.from({ length: 50 }, () => late(again(claim))))
+      expect(said.filter((each) => (each as { state: string }).state === 'run')).toHaveLength(1)
+    })
+
+    test('runs nothing while a transaction has the key', async () => {
+      const claim = claimOf()
+      await givenBackAtWork(claim)
+      const client = await database.pool().connect()
+      await client.query(`begin; select pg_advisory_xact_lock(${LOCK})`)
+      expect(await late(again(claim))).toMatchObject({ state: 'in-progress', number: 1 })
+      await client.query('rollback')
+      client.release()
+      expect(await late(again(claim))).toEqual({ state: 'run', number: 1 })
+    })
   })
 
   test('is not renewed, nor written again as one that the database has lost', async () => {

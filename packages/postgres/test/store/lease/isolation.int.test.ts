@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, said } from '../../database/claims.ts'
 import { storeOn, testDatabase } from '../../database/test-database.ts'
-import { unseen } from '../../database/unseen.ts'
+import { unseen, withEscapes } from '../../database/unseen.ts'
 
 const CLIENTS = 16
 const KEYS = 320
@@ -44,6 +44,7 @@ describe.each(levels)('lease mode, isolation %s', (isolation) => {
 
 describe('in lease mode a conflict between handlers', () => {
   const database = testDatabase()
+  withEscapes(database)
 
   test('answers 503 and leaves the outcome unknown, because outside effects are not undone', async () => {
     await database.query('create table doctors (name text primary key, on_call boolean)')

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Attempt, createEngine } from '@oncekey/core'
+import { postgresStore } from '@oncekey/postgres'
 import { startProxy, waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
+import { sqlClientOf } from '../../../src/bridges/postgres-client.ts'
 import { errorOf } from '../../bridges/open-transactions.ts'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../../database/test-database.ts'
@@ -28,6 +30,56 @@ describe.each(wires)('the end of an attempt of lease mode, $wire', ({ pipeline, 
     expect(await completing).toBe('stored')
     expect(said(await elsewhere.begin(again(claim)))).toBe('replay 201 charged')
     await other.release()
+  })
+
+  // A bug: the lease was deleted with the next renewal, so a retry elsewhere ran the handler again
+  // although the response was ready.
+  test('that got no answer leaves the lease that the attempt has', async () => {
+    const proxy = await startProxy(Number(new URL(database.url()).port))
+    const pool = database.pool({
+      connectionString: proxy.through(database.url()),
+      max: 4,
+      pipeline,
+    })
+    const store = storeOn(pool, { mode: 'lease', prepare, acquireTimeoutMs: 1_000 })
+    const elsewhere = storeOn(database.pool(), { mode: 'lease' })
+    const other = attemptOf(await store.begin(claimOf()))
+    expect(await other.renew(60_000)).toBe('held')
+    const claim = claimOf({ leaseMs: 1_000 })
+    const attempt = attemptOf(await store.begin(claim))
+    expect(await attempt.renew(60_000)).toBe('held')
+    proxy.refuse()
+    proxy.cut()
+    await expect(attempt.complete(kept('charged'))).rejects.toMatchObject({ code: 'commit-failed' })
+    // Between the late tries at 3.1 s and 6.3 s; the lease of the claim itself is over.
+    await sleep(3_300)
+    await proxy.accept()
+    expect(await other.renew(60_000)).toBe('held')
+    expect(said(await elsewhere.begin(again(claim)))).toBe('in-progress')
+    await waitFor(async () => said(await elsewhere.begin(again(claim))) === 'replay 201 charged', {
+      what: 'the late end',
+    })
+    await other.release()
+    await pool.end()
+    await proxy.stop()
+  })
+
+  // A bug: it was told 503 store-busy, which says that the handler did not run.
+  test('that gets no connection is told commit-failed, and arrives later', async () => {
+    const pool = database.pool({ max: 3, pipeline, connectionTimeoutMillis: 300 })
+    const { reserve: _, ...client } = sqlClientOf(pool, { prepare })
+    const store = postgresStore({ client, mode: 'lease', acquireTimeoutMs: 1_000 })
+    const claim = claimOf()
+    const attempt = attemptOf(await store.begin(claim))
+    const taken = await Promise.all(Array.from({ length: 3 }, () => pool.connect()))
+    await expect(attempt.complete(kept('charged'))).rejects.toMatchObject({
+      code: 'commit-failed',
+      message: expect.stringMatching(/not stored yet, because no connection came free/),
+    })
+    for (const each of taken) each.release()
+    await waitFor(async () => said(await store.begin(again(claim))) === 'replay 201 charged', {
+      what: 'the response',
+    })
   })
 
   // A bug: it was given up after two tries. The response was lost, so the retry ran the handler

@@ -1,7 +1,8 @@
 import { type Claim, once } from '@oncekey/core'
-import { postgresStore } from '@oncekey/postgres'
+import { eraseScope, postgresStore, purge } from '@oncekey/postgres'
 import { describe, expect, test } from 'vitest'
-import { again, attemptOf, claimOf, kept, refused, said } from '../../database/claims.ts'
+import { completeAttempt } from '../../../src/store/statements/leases.ts'
+import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../../database/claims.ts'
 import { replicatedStore } from '../../database/replicated-store.ts'
 import { storeOn, testDatabase } from '../../database/test-database.ts'
 
@@ -111,4 +112,31 @@ describe('an attempt that the database has lost', () => {
     expect(await stale.complete(kept('late'))).toBe('superseded')
     expect(await sayNow(ours, claim)).toBe('run')
   })
+
+  // A bug: what an operator had forgotten was stored again by a completion that was sent twice, and
+  // its events were appended a second time.
+  test.each(['kept', 'emptied by purge', 'erased'])(
+    'is told from one whose record was forgotten, %s',
+    async (how) => {
+      const ours = store()
+      const [claim, event] = [claimOf({ scope: `tenant-${how}` }), eventOf()]
+      const attempt = attemptOf(await ours.begin(claim))
+      expect(await attempt.complete(kept('charged', [event]))).toBe('stored')
+      const act = { actor: 'maria', note: 'run it again' }
+      if (how === 'emptied by purge') await purge(database.pool(), { resultRetentionMs: 0 })
+      if (how === 'erased') await eraseScope(database.pool(), claim, act)
+      const [fingerprint] = claim.fingerprints
+      expect(await ours.keys.forget({ ...claim, fingerprint }, act)).toBe('done')
+      // What is sent again after the reply was lost.
+      const { text, values } = completeAttempt('oncekey')(claim, kept('charged', [event]), null)
+      await expect(database.query(text, [...values])).rejects.toMatchObject({ code: 'OK002' })
+      const events = await database.query('select from oncekey.outbox where id = $1', [event.id])
+      expect(events).toHaveLength(1)
+      // Nor does a late copy of the claim take the key.
+      expect(said(await storeOn(database.pool(), { mode: 'lease' }).begin(claim))).toBe(
+        'in-progress',
+      )
+      expect(await sayNow(ours, claim)).toBe('run')
+    },
+  )
 })

@@ -2,6 +2,7 @@ import type { Carried, DeadLetterFilter, Resolution } from '@oncekey/core'
 import {
   endPortionScript,
   planPortionScript,
+  putOffRedriveScript,
   type RunningRedrive,
   runningRedrivesScript,
   type TakenOutcome,
@@ -46,6 +47,8 @@ export async function carryRedrives(log: LogState): Promise<Carried> {
     } catch (error) {
       // A redrive whose portion fails, because a node is away, must not hold up the others.
       failures.push(error)
+      // If the node of the redrives is away, this fails as well, and all of them wait.
+      await log.ask(putOffRedriveScript, { id: redrive.id }).catch(() => {})
     }
   }
   if (redriven === 0 && failures.length > 0) throw failures[0]

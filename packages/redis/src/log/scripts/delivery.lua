@@ -24,6 +24,12 @@ local function keep_state(deliveries, n, state)
   redis.call('HSET', deliveries, n .. ':state', cjson.encode(state))
 end
 
+-- Makes a delivery due at a time. Its state, which the caller stores, says that this was set now.
+local function schedule(retrying, n, state, at_ms, now)
+  state.timed_at = now
+  redis.call('ZADD', retrying, string.format('%.0f', at_ms), n)
+end
+
 local function keep_try(deliveries, n, state, try)
   state.tries = state.tries + 1
   redis.call('HSET', deliveries, n .. ':try:' .. state.tries, try)

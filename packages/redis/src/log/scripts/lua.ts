@@ -45,6 +45,10 @@ end
 local function keep_state(deliveries, n, state)
   redis.call('HSET', deliveries, n .. ':state', cjson.encode(state))
 end
+local function schedule(retrying, n, state, at_ms, now)
+  state.timed_at = now
+  redis.call('ZADD', retrying, string.format('%.0f', at_ms), n)
+end
 local function keep_try(deliveries, n, state, try)
   state.tries = state.tries + 1
   redis.call('HSET', deliveries, n .. ':try:' .. state.tries, try)

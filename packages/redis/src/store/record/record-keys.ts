@@ -39,7 +39,10 @@ export function recordKeys(of: {
   }
 }
 
-/** The key of the mark that a claim was given back; it is on the node of the record. */
+/**
+ * The key of the mark that a claim with this token wins nothing: it was given back, or its attempt
+ * was released or abandoned. It is on the node of the record.
+ */
 export function givenBackKey({ record }: RecordKeys, token: string): string {
   return `${record.slice(0, record.indexOf('}:') + 2)}given-back:${token}`
 }

@@ -1,14 +1,15 @@
 -- @use RECORD_VERSION from ../record/record-version.ts
 -- KEYS[1]   the record
 -- KEYS[2]   its result
--- KEYS[3]   the mark that this claim was given back before it arrived
+-- KEYS[3]   the mark that this claim was given back before it arrived, or its attempt has ended
 -- ARGV[1]   token of the claim
 -- ARGV[2]   lease, milliseconds
 -- ARGV[3]   how long to remember the key from now: the lease plus the retention, milliseconds
 -- ARGV[4]   'retake' or 'hold': what to do if an attempt ended without an outcome
 -- ARGV[5]   '1' if the caller will wait to be told that the attempt ended
 -- ARGV[6]   '1' if `WAIT` follows
--- ARGV[7..] fingerprints, the current algorithm's first
+-- ARGV[7]   with 'retake': the name of the attempt to take over; '' for any
+-- ARGV[8..] fingerprints, the current algorithm's first
 local record = redis.call('HMGET', KEYS[1],
   'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at')
 local version, state, fingerprint = record[1], record[2], record[3]
@@ -21,7 +22,7 @@ end
 
 if state and state ~= 'free' then
   local same = false
-  for i = 7, #ARGV do
+  for i = 8, #ARGV do
     same = same or ARGV[i] == fingerprint
   end
   if not same then
@@ -43,7 +44,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 if not state or state == 'free' then
-  number, fingerprint, claimed_at = '1', ARGV[7], nil
+  number, fingerprint, claimed_at = '1', ARGV[8], nil
 elseif token ~= ARGV[1] then
   -- The key belongs to another attempt, which is running or has ended without an outcome.
   if token ~= '' and leased_at and now < tonumber(leased_at) then
@@ -57,8 +58,9 @@ elseif token ~= ARGV[1] then
     end
     return {'in-progress', lease_until - now}
   end
-  if ARGV[4] == 'hold' then
-    return {'unknown', lease_until}
+  local name = number .. '.' .. (claimed_at or '')
+  if ARGV[4] == 'hold' or (ARGV[7] ~= '' and ARGV[7] ~= name) then
+    return {'unknown', lease_until, name}
   end
   number = string.format('%d', number + 1)
 end
@@ -76,7 +78,7 @@ if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if number == '1' and fingerprint == ARGV[7] then
+if number == '1' and fingerprint == ARGV[8] then
   -- The most frequent reply, therefore a single word.
   return 'fresh'
 end

@@ -42,6 +42,7 @@ export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
     claim.whenUnknown,
     listens ? '1' : '0',
     waits ? '1' : '0',
+    claim.retakes ?? '',
     ...claim.fingerprints,
   ],
   reply(raw, { claim }) {
@@ -60,7 +61,7 @@ export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
       case 'mismatch':
         return { kind: 'mismatch' }
       case 'unknown':
-        return { kind: 'unknown', since: new Date(integerIn(first)) }
+        return { kind: 'unknown', attempt: textIn(second), since: new Date(integerIn(first)) }
       case 'result-gone':
         return { kind: 'result-gone' }
       case 'newer':
@@ -85,7 +86,7 @@ export type ClaimReply =
   | { readonly kind: 'replay'; readonly fingerprint: Fingerprint; readonly result: Buffer }
   | { readonly kind: 'in-progress'; readonly leaseLeftMs: number }
   | { readonly kind: 'mismatch' }
-  | { readonly kind: 'unknown'; readonly since: Date }
+  | { readonly kind: 'unknown'; readonly attempt: string; readonly since: Date }
   | { readonly kind: 'result-gone' }
   /** Another release wrote it, in a format that this one does not know. */
   | { readonly kind: 'newer'; readonly version: string }

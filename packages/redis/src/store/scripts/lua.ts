@@ -20,6 +20,7 @@ redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'lease_until', string.format('%.0f', now), 'claimed_at', claimed_at or string.format('%.0f', now))
 redis.call('HDEL', KEYS[1], 'awaited')
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
 if awaited then
 ${announceEndLua}
 end
@@ -38,7 +39,7 @@ if version and version ~= '${RECORD_VERSION}' then
 end
 if state and state ~= 'free' then
   local same = false
-  for i = 7, #ARGV do
+  for i = 8, #ARGV do
     same = same or ARGV[i] == fingerprint
   end
   if not same then
@@ -58,7 +59,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not state or state == 'free' then
-  number, fingerprint, claimed_at = '1', ARGV[7], nil
+  number, fingerprint, claimed_at = '1', ARGV[8], nil
 elseif token ~= ARGV[1] then
   if token ~= '' and leased_at and now < tonumber(leased_at) then
     lease_until = string.format('%.0f', now + lease_until - leased_at)
@@ -70,8 +71,9 @@ elseif token ~= ARGV[1] then
     end
     return {'in-progress', lease_until - now}
   end
-  if ARGV[4] == 'hold' then
-    return {'unknown', lease_until}
+  local name = number .. '.' .. (claimed_at or '')
+  if ARGV[4] == 'hold' or (ARGV[7] ~= '' and ARGV[7] ~= name) then
+    return {'unknown', lease_until, name}
   end
   number = string.format('%d', number + 1)
 end
@@ -87,7 +89,7 @@ if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if number == '1' and fingerprint == ARGV[7] then
+if number == '1' and fingerprint == ARGV[8] then
   return 'fresh'
 end
 return {'run', number, fingerprint}
@@ -174,6 +176,7 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
 if awaited then
 ${announceEndLua}
 end

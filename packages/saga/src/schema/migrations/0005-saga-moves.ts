@@ -1,7 +1,7 @@
-import { claimRuns } from '../functions/claim-runs.ts'
 import { holdRun } from '../functions/hold-run.ts'
 import { interventions } from '../functions/interventions.ts'
 import { runSnapshot } from '../functions/run-snapshot.ts'
+import { claimRuns } from '../superseded/claim-runs-2.ts'
 import { recordMove } from '../superseded/record-move.ts'
 import { settleRun2 } from '../superseded/settle-run-2.ts'
 import { takeRun } from '../superseded/take-run-2.ts'

@@ -1,7 +1,7 @@
 import { writtenFunction } from '@oncekey/postgres/client'
 import { actOnRunOrRaise } from '../functions/act-on-run-2.ts'
 import { actOrRaise } from '../functions/act-or-raise.ts'
-import { takeOrRaise } from '../functions/take-run-3.ts'
+import { takeOrRaise } from '../superseded/take-run-3.ts'
 
 /** A run that is reported as begun, taken, resumed, undone or settled is so. */
 export function droppedActs(schema: string): string[] {

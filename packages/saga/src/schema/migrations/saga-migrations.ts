@@ -11,6 +11,7 @@ import { sagaCommentsAndViews } from './comments-and-views.ts'
 import { droppedActs } from './dropped-acts.ts'
 import { droppedWrites } from './dropped-writes.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
+import { suspectsAlone } from './suspects-alone.ts'
 
 /** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
 export const sagaMigrations: PackageMigrations = {
@@ -30,5 +31,6 @@ export const sagaMigrations: PackageMigrations = {
     sagaCommentsAndViews,
     droppedWrites,
     droppedActs,
+    suspectsAlone,
   ],
 }

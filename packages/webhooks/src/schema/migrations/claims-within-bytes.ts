@@ -1,4 +1,4 @@
-import { claimWithinBytes } from '../functions/claim-webhooks-3.ts'
+import { claimWithinBytes } from '../superseded/claim-webhooks-3.ts'
 
 /** A claim is bounded in bytes, not only in deliveries, and says whose it is. */
 export function claimsWithinBytes(schema: string): string[] {

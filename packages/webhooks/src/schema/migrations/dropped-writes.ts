@@ -1,6 +1,6 @@
 import { writtenFunction } from '@oncekey/postgres/client'
-import { fanOutOrRaise } from '../functions/fan-out-webhooks.ts'
 import { rotateOrRaise } from '../functions/rotate-webhook-secret-2.ts'
+import { fanOutOrRaise } from '../superseded/fan-out-webhooks-1.ts'
 
 /** What is reported as fanned out, or as done by an operator, was written. */
 export function droppedWrites(schema: string): string[] {

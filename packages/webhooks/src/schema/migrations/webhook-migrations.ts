@@ -8,6 +8,11 @@ import { claimsWithinBytes } from './claims-within-bytes.ts'
 import { webhookCommentsAndViews } from './comments-and-views.ts'
 import { droppedWrites } from './dropped-writes.ts'
 import { editedDeliveries } from './edited-deliveries.ts'
+import { endpointsOutOfReach } from './endpoints-out-of-reach.ts'
+import { markedMessages } from './marked-messages.ts'
+import { messagesInUse } from './messages-in-use.ts'
+import { shortHistories } from './short-histories.ts'
+import { suspectsOneByOne } from './suspects-one-by-one.ts'
 import { waitsOfEndpoints } from './waits-of-endpoints.ts'
 
 /** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
@@ -25,5 +30,10 @@ export const webhookMigrations: PackageMigrations = {
     droppedWrites,
     claimsWithinBytes,
     waitsOfEndpoints,
+    shortHistories,
+    messagesInUse,
+    endpointsOutOfReach,
+    suspectsOneByOne,
+    markedMessages,
   ],
 }

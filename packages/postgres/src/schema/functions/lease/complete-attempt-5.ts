@@ -17,7 +17,7 @@ import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
  * 'in_started' is when the handler's transaction began; any other transaction is refused (OK001).
  * It is null if the handler opened none: the call is then a transaction of its own, and if it is
  * repeated because the reply was lost, it finds its own record and changes nothing. With a
- * transaction it is not repeated: `abandon_attempt_3` says whether it was stored.
+ * transaction it is not repeated: `abandon_attempt_4` says whether it was stored.
  *
  * The row of an attempt may be missing because a failover lost it. Without a transaction of the
  * handler it is restored and the response stored: the handler did run, and if this were refused,

@@ -1,4 +1,4 @@
-import { leaseSlots3 } from '../../functions/log/lease-slots-3.ts'
+import { leaseSlots3 } from '../../superseded/log/lease-slots-3.ts'
 
 /**
  * After a restart of the server, a relay can take its own slots back without counting as crashed.

@@ -1,4 +1,4 @@
-import { restartLeaseFunction } from '../../functions/lease/restart-lease.ts'
+import { restartLeaseFunction } from '../../superseded/lease/restart-lease.ts'
 
 /** Whoever only reads the time of a lease has it set right after the clock was put back. */
 export function leasesSetRight(schema: string): string[] {

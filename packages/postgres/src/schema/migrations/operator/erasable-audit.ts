@@ -1,9 +1,7 @@
-import {
-  eraseScopeFunction,
-  refuseOtherChangeFunction,
-} from '../../functions/operator/erase-scope.ts'
-import { forgetKey2 } from '../../functions/operator/forget-key-2.ts'
+import { refuseOtherChangeFunction } from '../../functions/operator/erase-scope-2.ts'
 import { endUnknownKey2 } from '../../superseded/operator/end-unknown-key-2.ts'
+import { eraseScopeFunction } from '../../superseded/operator/erase-scope.ts'
+import { forgetKey2 } from '../../superseded/operator/forget-key-2.ts'
 
 /**
  * One function writes every audit entry. Entries of a scope's keys can be erased, which is audited.

@@ -1,5 +1,5 @@
-import { claimLeaseFunction5 } from '../../functions/lease/claim-lease-5.ts'
 import { renewLeases4 } from '../../functions/lease/renew-leases-4.ts'
+import { claimLeaseFunction5 } from '../../superseded/lease/claim-lease-5.ts'
 
 /** Stores the length of a lease, so that a clock that is put back does not prolong the lease. */
 export function clocksPutBack(schema: string): string[] {

@@ -1,4 +1,3 @@
-import { abandonAttempt3 } from '../../functions/lease/abandon-attempt-3.ts'
 import { completeAttempt5 } from '../../functions/lease/complete-attempt-5.ts'
 import { releaseAttempt3 } from '../../functions/lease/release-attempt-3.ts'
 import { fileFailed2 } from '../../functions/log/file-failed-2.ts'
@@ -9,6 +8,7 @@ import { refuseFunction4 } from '../../functions/store/refuse-4.ts'
 import { replaceAttempt2 } from '../../functions/store/replace-attempt-2.ts'
 import { spendKeyFunction } from '../../functions/store/spend-key.ts'
 import { writeEventsFunction } from '../../functions/store/write-events.ts'
+import { abandonAttempt3 } from '../../superseded/lease/abandon-attempt-3.ts'
 
 /**
  * A write that a trigger or a rule drops raises an error, so whatever is reported as written was

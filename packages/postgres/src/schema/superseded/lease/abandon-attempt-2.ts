@@ -1,4 +1,4 @@
-/** An earlier version of `abandon_attempt_3`, for processes of an earlier release. */
+/** An earlier version of `abandon_attempt_4`, for processes of an earlier release. */
 export function abandonAttempt2(schema: string): string {
   return `create function ${schema}.abandon_attempt_2(in_token text, in_namespace text,
       in_scope text, in_key text, in_fingerprint text, in_number integer)

@@ -1,4 +1,4 @@
-/** `claim_lease_2`, an earlier version of `claim_lease_5`, for processes of an earlier release. */
+/** `claim_lease_2`, an earlier version of `claim_lease_7`, for processes of an earlier release. */
 export function claimLeaseFunction(schema: string): string {
   return `create function ${schema}.claim_lease_2(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprints json, in_token text, in_lease_ms bigint, in_hold boolean)

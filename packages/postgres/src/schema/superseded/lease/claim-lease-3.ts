@@ -1,7 +1,7 @@
 import { REFUSE_OTHER_ENCODINGS } from '../../functions/expressions/speaks-utf8.ts'
 
 /**
- * An earlier version of `claim_lease_5`, for processes of an earlier release. Clocks that were put
+ * An earlier version of `claim_lease_7`, for processes of an earlier release. Clocks that were put
  * back, and claims that arrive after they were given back, are not recognised here.
  */
 export function claimLeaseFunction3(schema: string): string {

@@ -1,6 +1,6 @@
 import { READ_COMMITTED } from '../../functions/expressions/read-committed.ts'
 
-/** The first version of `forget_key_2`, for processes of an earlier release. */
+/** The first version of `forget_key_3`, for processes of an earlier release. */
 export function forgetKeyFunction(schema: string): string {
   return `create function ${schema}.forget_key(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_actor text, in_act text, in_target text, in_note text)

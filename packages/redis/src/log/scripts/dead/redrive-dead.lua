@@ -17,9 +17,8 @@ end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0
   state.redrives = state.redrives + 1
-  state.timed_at = now
+  schedule(KEYS[i + 2], n, state, now, now)
   keep_state(KEYS[i], n, state)
-  redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
 
 local function done(i, ids)

@@ -41,19 +41,21 @@ end
 
 -- Reschedules a delivery that was scheduled before the clock was put back, which shows because
 -- `timed_at`, when it was scheduled, is in the future. It becomes due as far ahead of now as it was
--- ahead of `timed_at`. Returns the new time, or nothing for a delivery scheduled since.
+-- ahead of `timed_at`. Returns the time at which it is due, and whether it was scheduled since.
 local TOLERATED_MS = 5000
 local function moved(i, n, due)
   local state = state_of(KEYS[i + 1], n)
-  if not state or not state.timed_at or state.timed_at <= now + TOLERATED_MS then
-    return nil
+  if not state or not state.timed_at then
+    return due, false
+  end
+  if state.timed_at <= now + TOLERATED_MS then
+    return due, true
   end
   let_through(KEYS[i])
   local at_ms = math.min(due, now + (due - state.timed_at))
-  redis.call('ZADD', KEYS[i + 2], digits(at_ms), n)
-  state.timed_at = now
+  schedule(KEYS[i + 2], n, state, at_ms, now)
   keep_state(KEYS[i + 1], n, state)
-  return at_ms
+  return at_ms, false
 end
 
 -- With types, deliveries of other types may come first, which relays of other releases take. So
@@ -66,8 +68,8 @@ for i = 1, #KEYS, 3 do
   local due = redis.call('ZRANGE', KEYS[i + 2], 0, looked - 1, 'WITHSCORES')
   if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
     local left = tonumber(ARGV[2])
-    -- Reschedules waiting deliveries from the first one on, up to the first that needs no change.
-    local was_put_back = true
+    -- Reschedules waiting deliveries from the first one on, up to one that was scheduled since.
+    local is_since = false
     for d = 1, #due, 2 do
       if left == 0 then
         break
@@ -75,13 +77,11 @@ for i = 1, #KEYS, 3 do
       if is_meant(KEYS[i + 1], due[d]) then
         left = left - 1
         local at_ms = tonumber(due[d + 1])
-        if at_ms > now and was_put_back then
-          local nearer = moved(i, due[d], at_ms)
-          was_put_back = nearer ~= nil
-          at_ms = nearer or at_ms
+        if at_ms > now and not is_since then
+          at_ms, is_since = moved(i, due[d], at_ms)
         end
-        local in_ms, dubious, bytes = math.max(0, at_ms - now), 0, 0
-        if in_ms == 0 then
+        local in_ms, dubious, bytes = at_ms - now, 0, 0
+        if in_ms <= 0 then
           local state = state_of(KEYS[i + 1], due[d])
           dubious = state and state.starts > state.attempts and 1 or 0
           bytes = redis.call('HSTRLEN', KEYS[i + 1], due[d] .. ':event')

@@ -49,6 +49,7 @@ export interface NextDueQuestion {
 
 export interface NextDue extends HeldSlot {
   readonly number: number
+  /** Negative for one that has been due for a while. */
   readonly inMs: number
   /** Whether the delivery was started and its verdict was never recorded. */
   readonly isDubious: boolean

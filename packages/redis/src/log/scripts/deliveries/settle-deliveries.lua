@@ -42,8 +42,7 @@ local function settle(i, n, verdict, detail, try, starts_left)
       bury(KEYS[i + 3], KEYS[i + 4], n, state, now_us)
       redis.call('ZREM', KEYS[i + 2], n)
     else
-      state.timed_at = now
-      redis.call('ZADD', KEYS[i + 2], digits(now + detail), n)
+      schedule(KEYS[i + 2], n, state, now + detail, now)
     end
   end
   keep_state(KEYS[i + 1], n, state)

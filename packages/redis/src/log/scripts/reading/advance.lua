@@ -29,8 +29,7 @@ local function file(i, event_id, event, data, verdict, detail, try)
     state.reason = detail
     bury(KEYS[i + 4], KEYS[i + 5], n, state, now_us)
   else
-    state.timed_at = now
-    redis.call('ZADD', KEYS[i + 3], digits(now + detail), n)
+    schedule(KEYS[i + 3], n, state, now + detail, now)
   end
   redis.call('HSET', KEYS[i + 2], index, n, n .. ':event', event, n .. ':data', data)
   keep_state(KEYS[i + 2], n, state)

@@ -2,7 +2,13 @@ import type { Resolution } from '@oncekey/core'
 import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { dueKey, redriveKeys, slotKeys } from '../../keys/slot-keys.ts'
 import { OUTCOMES, outcomesOf } from '../dead/each-dead.ts'
-import { endPortionLua, planPortionLua, runningRedrivesLua, takePlannedLua } from './lua.ts'
+import {
+  endPortionLua,
+  planPortionLua,
+  putOffRedriveLua,
+  runningRedrivesLua,
+  takePlannedLua,
+} from './lua.ts'
 
 /** Reads the running redrives, the one that is due first at the beginning. */
 export const runningRedrivesScript: Script<{ readonly most: number }, RunningRedrive[]> = script({
@@ -47,8 +53,22 @@ export interface RunningRedrive {
 }
 
 /**
- * Stores the plan of a portion and returns it. If another process has stored one before, returns
- * that.
+ * Makes a redrive whose portion has failed due later, so that the others come first: only so many
+ * are carried at once.
+ */
+export const putOffRedriveScript: Script<{ readonly id: string }, boolean> = script({
+  name: 'put-off-redrive',
+  text: putOffRedriveLua,
+  keys: () => [redriveKeys.redrives],
+  args: ({ id }) => [id, PUT_OFF_MS],
+  reply: (raw) => integerIn(raw) === 1,
+})
+
+const PUT_OFF_MS = 5_000
+
+/**
+ * Stores the plan of a portion and returns it. If another process has stored one for the same
+ * portion before, returns that; if the portion has ended, nothing.
  */
 export const planPortionScript: Script<PlanPortionQuestion, string | undefined> = script({
   name: 'plan-portion',

@@ -99,14 +99,33 @@ return found
 export const planPortionLua: string = `
 ${redriveLua}
 local redrive = redis.call('HMGET', redrive_key(ARGV[1]), 'state', 'portions', 'plan')
+if redrive[2] ~= ARGV[2] then
+  return ''
+end
 if redrive[3] then
   return redrive[3]
 end
-if redrive[1] ~= 'running' or redrive[2] ~= ARGV[2] then
+if redrive[1] ~= 'running' then
   return ''
 end
 redis.call('HSET', redrive_key(ARGV[1]), 'plan', ARGV[3])
 return ARGV[3]
+`
+
+/** `put-off-redrive.lua` */
+export const putOffRedriveLua: string = `
+${clockLua}
+${redriveLua}
+if not redis.call('ZSCORE', running_key, ARGV[1]) then
+  return 0
+end
+if tonumber(redis.call('HGET', redrive_key(ARGV[1]), 'next_at')) > now then
+  return 0
+end
+local next_at = digits(now + ARGV[2])
+redis.call('HSET', redrive_key(ARGV[1]), 'next_at', next_at)
+redis.call('ZADD', running_key, next_at, ARGV[1])
+return 1
 `
 
 /** `running-redrives.lua` */
@@ -167,8 +186,8 @@ end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0
   state.redrives, state.redrive = state.redrives + 1, ARGV[1]
+  schedule(KEYS[i + 2], n, state, now, now)
   keep_state(KEYS[i], n, state)
-  redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
 local function taken_before(state)
   return state and state.redrive == ARGV[1] and 'redriven'

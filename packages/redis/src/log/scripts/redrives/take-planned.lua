@@ -17,8 +17,8 @@ end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0
   state.redrives, state.redrive = state.redrives + 1, ARGV[1]
+  schedule(KEYS[i + 2], n, state, now, now)
   keep_state(KEYS[i], n, state)
-  redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
 
 -- Whether this portion has already put the letter back, whatever became of it since.

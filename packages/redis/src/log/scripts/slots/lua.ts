@@ -23,7 +23,8 @@ ${cursorLua}
 let_through(KEYS[1])
 for i = 1, #KEYS do
   local cursor = cursor_of(KEYS[i], ARGV[1])
-  if is_held(cursor, ARGV[i + 1]) then
+  local leaves = cursor and ARGV[2] ~= '' and cursor.relay == ARGV[2]
+  if leaves or is_held(cursor, ARGV[i + 2]) then
     cursor.relay = ''
     cursor.lease_until = 0
     keep(KEYS[i], ARGV[1], cursor)

@@ -1,0 +1,72 @@
+import type { EventLog } from '@oncekey/core'
+import { postgresLog } from '@oncekey/postgres'
+import type { PoolClient } from 'pg'
+import { expect, test } from 'vitest'
+import { eventOf } from '../database/claims.ts'
+import { sequencesOf } from '../database/documented-sequences.ts'
+import { testDatabase } from '../database/test-database.ts'
+import { readAll } from './read-all.ts'
+
+const database = testDatabase()
+
+const anothers = `update oncekey.numbering set system = 'another'`
+const restarted = `alter sequence oncekey.outbox_seq_seq restart`
+
+// A bug: the sequence was compared with the events that are left. Where retention had taken all of
+// them it stayed below the cursors, and as many new events as there had ever been reached no
+// consumer, with a lag of 0.
+test.each([
+  ['a copy of an empty log without its sequence', async () => [anothers, restarted]],
+  [
+    'a copy of an empty log whose sequences were set as the docs say',
+    async () => [anothers, restarted, await sequencesOf('Switching to a logical subscriber')],
+  ],
+  ['a log whose sequence alone was set back', async () => [restarted]],
+  [
+    'a copy that a relay of an earlier release has repaired',
+    async () => [anothers, restarted, 'select oncekey.rebase_2()'],
+  ],
+])('%s gives each new event to every consumer, once', async (what, statements) => {
+  const consumer = what.replaceAll(' ', '-')
+  const pool = database.pool({ max: 6 })
+  const log = postgresLog({ client: pool }) as EventLog<PoolClient>
+  await log.append(Array.from({ length: 200 }, () => eventOf()))
+  await readAll(log, consumer)
+  // As retention does, once all have passed them.
+  await pool.query('truncate oncekey.outbox')
+  for (const statement of await statements()) await pool.query(statement)
+  const copied = postgresLog({ client: pool }) as EventLog<PoolClient>
+  expect(await readAll(copied, consumer)).toEqual([])
+  for (const event of [eventOf(), eventOf()]) {
+    await copied.append([event])
+    expect((await copied.lag(consumer)).events).toBe(1)
+    expect(await readAll(copied, consumer)).toEqual([event.id])
+  }
+  expect(await readAll(copied, consumer)).toEqual([])
+})
+
+test('a relay that ran on while the sequence was set back gets what was appended since', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  const asked = { consumer: 'running', relay: 'running', leaseMs: 60_000 }
+  await log.append(Array.from({ length: 200 }, () => eventOf()))
+  await readAll(log, 'running')
+  const held = await log.lease({ ...asked, holding: [] })
+  await database.query('truncate oncekey.outbox restart identity')
+  const event = eventOf()
+  await log.append([event])
+  const { lost, taken } = await log.lease({ ...asked, holding: held.taken })
+  expect([lost.length, taken.length]).toEqual([64, 64])
+  const page = await log.read({ consumer: 'running', types: null, slots: taken, limit: 100 })
+  expect(page.events.map(({ id }) => id)).toEqual([event.id])
+})
+
+test('a lag finds a sequence that was set back, and no lease is needed to repair the cursors', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  await log.append(Array.from({ length: 200 }, () => eventOf()))
+  await readAll(log, 'asked')
+  await database.query('truncate oncekey.outbox restart identity')
+  await log.append([eventOf()])
+  expect((await log.lag('asked')).events).toBe(1)
+  const behind = `select events from oncekey.consumer_lag where consumer = 'asked'`
+  expect(await database.query(behind)).toEqual([{ events: '1' }])
+})

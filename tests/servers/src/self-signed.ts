@@ -1,0 +1,24 @@
+/**
+ * A certificate for `hooks.example` and 127.0.0.1 that nobody trusts, valid for a hundred years.
+ * The key protects nothing.
+ */
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgo6Odr7iKAf4UYxAL
+yFjehggviwadjQOlWOa9xkIA2dahRANCAAQQbMprNfovaH1QcbIVxa06DvFwfLj1
+a/A/i45+yVN6e7d8FhDeE1J4gRjTWlOdDoe3zNXLhnVIKJWRc1AJ91k/
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBqDCCAU2gAwIBAgIUfDg4VJrihJW/rjDwcNRk7eW2CDwwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNaG9va3MuZXhhbXBsZTAgFw0yNjExMjUxNTU2MjZaGA8yMTI2
+MTEwMTE1NTYyNlowGDEWMBQGA1UEAwwNaG9va3MuZXhhbXBsZTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABBBsyms1+i9ofVBxshXFrToO8XB8uPVr8D+Ljn7JU3p7
+t3wWEN4TUniBGNNaU50Oh7fM1cuGdUgolZFzUAn3WT+jczBxMB0GA1UdDgQWBBQF
+agjynud8WyZo0ueOVsyaCHEl2DAfBgNVHSMEGDAWgBQFagjynud8WyZo0ueOVsya
+CHEl2DAPBgNVHRMBAf8EBTADAQH/MB4GA1UdEQQXMBWCDWhvb2tzLmV4YW1wbGWH
+BH8AAAEwCgYIKoZIzj0EAwIDSQAwRgIhAJi2ahHm6xT+5rduhjTIsTOArU1HtNUi
+i+mCECeMpKCpAiEAzDZosfnw+dDFVu2RIomkZsWnqGh4ScBws7p8WZAlTBI=
+-----END CERTIFICATE-----
+`,
+} as const

@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { apiSurface, type Declared } from '../api-surface.ts'
+import { wrapProse } from '../wrap-prose.ts'
+import { type InterfaceDocs, interfaceDocs, type Member } from './interface-docs.ts'
+import { code, head, table } from './table.ts'
+
+/** Packages whose objects only a test or the package itself calls. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['conformance'])
+
+/**
+ * Every object that a user of the packages is given and calls: the context of a handler, a consumer
+ * or a step, and what the functions of a package return.
+ */
+export function renderMethods(root: string): string {
+  const shown = new Set<string>()
+  const sections = readdirSync(join(root, 'packages'))
+    .filter((folder) => !LEFT_OUT.has(folder))
+    .flatMap((folder) => {
+      const found = objectsOf(join(root, 'packages', folder)).filter(({ place }) => {
+        const isNew = !shown.has(place)
+        shown.add(place)
+        return isNew
+      })
+      if (found.length === 0) return []
+      const { name } = manifestOf(join(root, 'packages', folder))
+      return [`## ${name}`, ...found.flatMap(({ title, docs }) => section(title, docs))]
+    })
+  return `${[
+    head(
+      'Methods',
+      wrapProse(
+        'What a handler, a consumer and a step are given, and what the functions of the packages ' +
+          'return. [Options](options.md) has what is passed to them.',
+      ),
+    ),
+    ...sections,
+  ].join('\n\n')}\n`
+}
+
+function section(title: string, { text, parents, members }: InterfaceDocs): string[] {
+  const also =
+    parents.length === 0 ? '' : `It also has the members of ${parents.map(code).join(', ')}.`
+  const said = [text, also].filter((each) => each !== '').join(' ')
+  return [
+    `### ${title}`,
+    ...(said === '' ? [] : [wrapProse(said)]),
+    table(
+      ['member', '', ''],
+      members.map((member) => [code(member.name), code(member.type), member.text]),
+    ),
+  ]
+}
+
+interface Found {
+  readonly title: string
+  /** Its file and name: two entries or packages may export one interface. */
+  readonly place: string
+  readonly docs: InterfaceDocs
+}
+
+function objectsOf(folder: string): Found[] {
+  const { exports } = manifestOf(folder)
+  const files = Object.values(exports).filter((file) => file.endsWith('.ts'))
+  const declared = files.flatMap((file) => apiSurface(join(folder, file)))
+  const given = givenTo(declared)
+  const byPlace = new Map(
+    declared.filter(({ name }) => given.has(name)).map((one) => [`${one.file} ${one.name}`, one]),
+  )
+  const objects = [...byPlace].sort().flatMap(([place, { file, name }]) => {
+    const docs = interfaceDocs(file, name)
+    return docs?.members.some(isMethod) ? [{ title: name, place, docs }] : []
+  })
+  const titles = new Set(objects.map(({ title }) => title))
+  return objects.map((one) => ({ ...one, docs: withInherited(one.docs, declared, titles) }))
+}
+
+/** The docs with the members of each parent that has no section of its own to look them up in. */
+function withInherited(
+  docs: InterfaceDocs,
+  declared: readonly Declared[],
+  titles: ReadonlySet<string>,
+): InterfaceDocs {
+  const members = [...docs.members]
+  const parents = docs.parents.flatMap((parent) => {
+    const name = parent.replace(/<.*/s, '')
+    const from = titles.has(name) ? undefined : declared.find((one) => one.name === name)
+    const own = from && interfaceDocs(from.file, name)
+    if (own === undefined) return [parent]
+    const whole = withInherited(own, declared, titles)
+    members.push(...whole.members.filter((one) => !members.some((has) => has.name === one.name)))
+    return whole.parents
+  })
+  return { ...docs, parents, members }
+}
+
+/**
+ * The interfaces of what a user is given: contexts, what an exported function returns, and what is
+ * a member of such an object or is returned by it. Others, such as the shapes of drivers, are what
+ * a user passes in.
+ */
+function givenTo(declared: readonly Declared[]): ReadonlySet<string> {
+  const objects = declared.filter(isObject)
+  const functions = declared.filter((one) => one.isExported && /\bfunction /.test(one.text))
+  const isReturned = ({ name }: Declared) => {
+    const returned = new RegExp(`\\): (Promise<)?${name}\\b`)
+    return functions.some(({ text }) => returned.test(text))
+  }
+  const given = new Set(objects.filter((one) => /Context$/.test(one.name) || isReturned(one)))
+  for (const one of given) {
+    for (const { type } of interfaceDocs(one.file, one.name)?.members ?? []) {
+      const result = type.replace(/^.*\) ?(=>|:) /, '')
+      for (const other of objects) {
+        if (new RegExp(`\\b${other.name}\\b`).test(result)) given.add(other)
+      }
+    }
+  }
+  return new Set([...given].map(({ name }) => name))
+}
+
+const isObject = ({ name, text, isExported }: Declared): boolean =>
+  isExported &&
+  /^(export )?interface /.test(text) &&
+  !/(Options|Settings|Sources|Message|Trace)$/.test(name)
+
+const isMethod = ({ type }: Member): boolean => /^(<|\()/.test(type)
+
+function manifestOf(folder: string): { name: string; exports: Record<string, string> } {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+}
