@@ -23,8 +23,9 @@ export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Pro
   if (scope === 'dangerously-shared') return ''
   const returned = scope(request)
   if (!isPromise(returned)) return checkScope(returned)
+  const checked: Promise<string> = returned.then(checkScope)
   // It may be awaited by nobody, because the request is refused before its scope is needed.
-  return heard(returned.then(checkScope))
+  return heard(checked)
 }
 
 /**

@@ -7,6 +7,9 @@ interface Route {
   readonly path: string
 }
 
+/** What a single sign-on proxy says of the operator in the pages' examples. */
+const LOGGED_IN = { 'x-forwarded-email': 'maria@shop.example' }
+
 /** What any of the pages' handlers reads from a body. */
 const BODY = { item: 'violin', cents: 4200, show: 'hamlet', id: 'evt_1', type: 'order.created' }
 
@@ -20,7 +23,7 @@ export async function askRoutes(text: string, url: string): Promise<void> {
   for (const { method, path } of routesOf(text)) {
     const wanted: string = path.includes(':') && location !== null ? location : path
     if (method === 'GET') {
-      const response = await fetch(url + wanted)
+      const response = await fetch(url + wanted, { headers: LOGGED_IN })
       await said(response, `GET ${wanted}`)
       continue
     }
