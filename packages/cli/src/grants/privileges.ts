@@ -100,6 +100,7 @@ const privilegesForOne: Readonly<Record<Exclude<Purpose, 'dashboard'>, readonly 
   metrics: [
     { tables: ['records', 'attempts', 'leases'], privileges: ['select'] },
     { tables: ['outbox', 'consumers', 'cursors', 'numbering'], privileges: ['select'] },
+    { tables: ['outbox_seq_seq'], privileges: ['select'] },
     { tables: ['deliveries', 'delivery_attempts'], privileges: ['select'] },
   ],
   'webhooks-metrics': [

@@ -1,20 +1,19 @@
 import { type Lease, type LeaseRequest, OncekeyError, type Subscription } from '@oncekey/core'
 import { violatedConstraint } from '../sql/sql-state.ts'
+import { inReach } from './in-reach.ts'
 import type { LogState } from './log-state.ts'
 import { isFromAnotherLife, rebased } from './rebase.ts'
 import { heldEpoch } from './statements/held-slots.ts'
 import { positionOf } from './statements/position.ts'
-import { presentLife, useUpNumber } from './statements/reading.ts'
+import { presentLife } from './statements/reading.ts'
 import { type LeaseJson, suspectsIn } from './statements/slots.ts'
 
 export async function subscribed<Tx>(
-  { ask, schema, statements, subscribed }: LogState<Tx>,
+  log: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
-  // A cursor's snapshot treats as open every number above that of the last completed transaction.
-  // So a transaction with a number is completed first.
-  await ask(useUpNumber())
-  const [row] = await ask(statements.subscribe(subscription))
+  const { schema, statements, subscribed } = log
+  const [row] = await inReach(log, statements.subscribe(subscription))
   if (Number(row?.in_advance ?? 1) > 1) throw numbersInAdvance(schema, row?.in_advance)
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
 }

@@ -1,6 +1,7 @@
 import type { EventLog, Position } from '@oncekey/core'
 import { append, postgresLog } from '@oncekey/postgres'
-import { describe, expect, test } from 'vitest'
+import { startProxy } from '@oncekey/test-servers'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventOf } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 
@@ -102,5 +103,81 @@ describe('a reading', () => {
     writer.release()
     const { events } = await log.read({ consumer, types, slots, limit: 100 })
     expect(events.map(({ subject }) => subject)).toEqual(['with many'])
+  })
+
+  // A bug: if more than 500 had begun since the last transaction that had completed, one was
+  // completed in a round trip of its own. By the next one there were 500 more.
+  test('takes one round trip while subtransactions begin all the time', async () => {
+    const proxy = await startProxy(Number(new URL(database.url()).port))
+    onTestFinished(() => proxy.stop())
+    const pool = database.pool({ connectionString: proxy.through(database.url()), max: 1 })
+    const log = postgresLog({ client: pool }) as EventLog<never>
+    const consumer = 'far-away'
+    let slots = await slotsOf(log, consumer)
+    const writer = await database.pool({ max: 1 }).connect()
+    await writer.query('begin')
+    await append(writer, { type: 'wanted', subject: 'late' })
+    const writing = writer.query(
+      `do $$ begin
+         for n in 1..3000000 loop
+           begin
+             insert into orders values ('begun-' || n);
+           exception when unique_violation then null;
+           end;
+           exit when n % 100 = 0 and exists (select from orders where id = 'enough');
+         end loop;
+       end $$`,
+    )
+    const read = async () => {
+      const page = await log.read({ consumer, types, slots, limit: 100 })
+      slots = page.next
+      return page.events.map(({ subject }) => subject)
+    }
+    proxy.latency(10)
+    for (let polls = 0; polls < 10; polls += 1) {
+      proxy.resetCounts()
+      expect(await read()).toEqual([])
+      expect(proxy.counts().roundTrips).toBe(1)
+      for (const { position } of slots) expect(position.length).toBeLessThan(10_000)
+    }
+    await log.subscribe({ consumer: 'begins-meanwhile', types, startAt: 'now' })
+    expect(
+      await database.query(
+        `select from oncekey.cursors where length(from_snapshot::text) > 10000`,
+      ),
+    ).toEqual([])
+    await log.append([eventOf({ type: 'wanted', subject: 'early' })])
+    expect(await read()).toEqual(['early'])
+    await database.query(`insert into orders values ('enough')`)
+    await writing
+    await writer.query('commit')
+    writer.release()
+    expect(await read()).toEqual(['late'])
+  })
+
+  test('reaches as far where sessions are serializable by default', async () => {
+    const options = '-c default_transaction_isolation=serializable'
+    const log = postgresLog({ client: database.pool({ options }) }) as EventLog<never>
+    const consumer = 'serializable'
+    const slots = await slotsOf(log, consumer)
+    const writer = await database.pool({ max: 1 }).connect()
+    await writer.query('begin')
+    await writer.query(
+      `do $$ begin
+         for n in 1..1000 loop
+           begin
+             insert into orders values ('serial-' || n);
+           exception when unique_violation then null;
+           end;
+         end loop;
+       end $$`,
+    )
+    await append(writer, { type: 'wanted', subject: 'late' })
+    const first = await log.read({ consumer, types, slots, limit: 100 })
+    expect(first.events).toEqual([])
+    await writer.query('commit')
+    writer.release()
+    const { events } = await log.read({ consumer, types, slots: first.next, limit: 100 })
+    expect(events.map(({ subject }) => subject)).toEqual(['late'])
   })
 })

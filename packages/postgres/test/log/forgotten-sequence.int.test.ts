@@ -70,3 +70,69 @@ test('a lag finds a sequence that was set back, and no lease is needed to repair
   const behind = `select events from oncekey.consumer_lag where consumer = 'asked'`
   expect(await database.query(behind)).toEqual([{ events: '1' }])
 })
+
+// A bug: only the numbers of transactions were looked at, and by these it counted as passed.
+test('retention keeps what was appended since the sequence was set back', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  const asked = { consumer: 'unaware', relay: 'unaware', leaseMs: 60_000, holding: [] }
+  await log.append(Array.from({ length: 200 }, () => eventOf()))
+  await readAll(log, 'unaware')
+  const { taken } = await log.lease(asked)
+  await database.query('truncate oncekey.outbox restart identity')
+  await log.append([eventOf()])
+  await database.query(
+    `with moved as (delete from oncekey.outbox returning *)
+       insert into oncekey.outbox (part, slot, seq, xid, id, type, source, subject, ordering_key,
+           data, headers, occurred_at)
+         overriding system value
+         select (floor(extract(epoch from now()) / 86400)::bigint - 3) % 8, slot, seq, xid, id,
+             type, source, subject, ordering_key, data, headers, occurred_at from moved`,
+  )
+  const page = await log.read({ consumer: 'unaware', types: null, slots: taken, limit: 100 })
+  expect(page.events).toEqual([])
+  await log.advance({
+    consumer: 'unaware',
+    slots: taken.map(({ slot, epoch }) => ({
+      slot,
+      epoch,
+      position: page.next.find((each) => each.slot === slot)?.position ?? '',
+      calm: false,
+      failed: [],
+    })),
+  })
+  await database.query(`delete from oncekey.consumers where name <> 'unaware'`)
+  expect((await log.maintain()).dropped).toBe(0)
+  expect(await database.query('select from oncekey.outbox')).toHaveLength(1)
+  expect((await log.lag('unaware')).events).toBe(1)
+})
+
+// A bug: the event with the lowest number was taken for the oldest. It was a new one, and the inbox
+// forgot what it had of the old ones, which are all delivered again after the repair.
+test('the inbox remembers what is in the log after its sequence was set back', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  await database.query('truncate oncekey.outbox')
+  const old = eventOf()
+  await log.append([eventOf(), old])
+  await readAll(log, 'taker')
+  const asked = { consumer: 'taker', eventIds: [old.id], timeoutMs: 5_000 }
+  await (await log.takeIn(asked)).commit([])
+  await database.query(
+    `with moved as (update oncekey.outbox set appended_at = appended_at - interval '40 days')
+       update oncekey.processed_events set processed_at = processed_at - interval '40 days'`,
+  )
+  const isKnown = async (): Promise<boolean> => {
+    await log.maintain()
+    const again = await log.takeIn(asked)
+    await again.rollback()
+    return again.fresh.size === 0
+  }
+  await database.query(restarted)
+  await log.append([eventOf()])
+  expect(await isKnown()).toBe(true)
+  expect(await readAll(log, 'taker')).toContain(old.id)
+  expect(await isKnown()).toBe(true)
+
+  await database.query('truncate oncekey.outbox')
+  await log.append([eventOf()])
+  expect(await isKnown()).toBe(false)
+})

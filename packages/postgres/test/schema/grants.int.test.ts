@@ -190,6 +190,16 @@ test('a role with the documented grants for metrics can ask what the gauges ask'
   await owner.subscribe({ consumer: 'mailer', startAt: 'beginning', types: null })
   expect(await log.lag('mailer')).toMatchObject({ known: true })
   expect((await log.deadLetters.stats()).depth).toBe(0)
+
+  // A bug: it could not see that the numbers had begun again, and the lag was 0 for ever.
+  await owner.append([eventOf()])
+  await readAll(owner, 'mailer')
+  await root.query('truncate oncekey.outbox restart identity')
+  await expect(log.lag('mailer')).rejects.toMatchObject({
+    message: expect.stringContaining('permission denied'),
+  })
+  expect(await owner.lag('mailer')).toMatchObject({ events: 0 })
+  expect(await log.lag('mailer')).toMatchObject({ events: 0 })
 })
 
 test('a role with the documented grants for the inbox takes a message in once', async () => {

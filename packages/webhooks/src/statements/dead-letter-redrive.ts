@@ -23,10 +23,11 @@ export function redriveOfDeliveries(schema: string): RedriveKind {
     join: `left join ${schema}.webhook_messages m on m.id = d.message_id`,
     isMeant: deadLetterCondition,
     values: (filter) => deadLetterConditionValues(filter as DeadLetterFilter),
+    // Whoever waits for the rows of several deliveries takes them in order of their ids.
     put: `due as materialized (
         select d.id from ${schema}.webhook_deliveries d join picked k on k.id = d.id
           where d.state = 'dead' and d.died_at = k.at
-          order by d.died_at, d.id
+          order by d.id
           for update of d
       ), put_back as (
         ${putBack(schema)}

@@ -243,7 +243,11 @@ export function putBack(schema: string): string {
         returning d.id`
 }
 
-/** Discards dead letters, with an audit entry for each. */
+/**
+ * Discards dead letters, with an audit entry for each. A trigger notes each discard in its message,
+ * which others of the same messages do at other endpoints. So that two such acts wait for each
+ * other at most, deliveries are locked first, then messages, each in order of their ids.
+ */
 export function discardDeadLetters(
   schema: string,
   ids: readonly string[],
@@ -260,11 +264,21 @@ export function discardDeadLetters(
   return {
     name: 'discard_dead_letters',
     text: `
-      with put as (
-        update ${schema}.webhook_deliveries d
-          set state = 'discarded', note = $2::text, ended_at = now(), resolved_at = now()
+      with due as materialized (
+        select d.id, d.message_id from ${schema}.webhook_deliveries d
           where d.state = 'dead'
             and d.id = any(array(select json_array_elements_text($1::json)::bigint))
+          order by d.id
+          for no key update of d
+      ), noted as materialized (
+        select m.id from ${schema}.webhook_messages m
+          where m.id = any(array(select due.message_id from due))
+          order by m.id
+          for no key update of m
+      ), put as (
+        update ${schema}.webhook_deliveries d
+          set state = 'discarded', note = $2::text, ended_at = now(), resolved_at = now()
+          from due where d.id = due.id and (select count(*) from noted) >= 0
           returning d.id, d.endpoint_id, d.message_id
       )
       select put.id::text as id, ${audit}::text as operation from put`,

@@ -39,15 +39,24 @@ export function redriveOfWindow(schema: string): RedriveKind {
       const { endpointId, since, until } = filter as WindowFilter
       return [endpointId, since.toISOString(), until?.toISOString() ?? null]
     },
-    // The lock keeps a message from being purged before it has its delivery.
+    // The lock keeps a message from being purged before it has its delivery. Deliveries that are
+    // there are locked in order of their ids, as by everybody who waits for several of them.
     put: `kept as materialized (
         select m.id, k.at, coalesce($1::uuid = any(m.withheld_from), false) as is_withheld
           from picked k join ${schema}.webhook_messages m on m.id = k.id
           order by m.id
           for key share of m
+      ), there as materialized (
+        select d.id from ${schema}.webhook_deliveries d
+          where d.endpoint_id = $1::uuid and d.state not in ('pending', 'discarded')
+            and d.message_id = any(array(select k.id from kept k where not k.is_withheld))
+          order by d.id
+          for no key update of d
       ), made as (
         insert into ${schema}.webhook_deliveries as d (message_id, endpoint_id, redrives)
-          select k.id, $1::uuid, 1 from kept k where not k.is_withheld order by k.at, k.id
+          select k.id, $1::uuid, 1 from kept k
+            where not k.is_withheld and (select count(*) from there) >= 0
+            order by k.at, k.id
           on conflict on constraint webhook_deliveries_once do update
             set state = 'pending', due_at = now(), tries = 0,
               attempts = d.attempts + d.unfinished, unfinished = 0, reason = null, ended_at = null, redrives = d.redrives + 1,

@@ -1,10 +1,8 @@
 import { deadLetters } from '@oncekey/outbox'
-import { migrate, postgresRedrives } from '@oncekey/postgres'
-import { freshDatabase } from '@oncekey/test-servers'
-import { type Endpoint, type Webhooks, webhookMigrations } from '@oncekey/webhooks'
-import { Pool, type PoolClient } from 'pg'
-import { v7 } from 'uuid'
-import { beforeEach, expect, inject, onTestFinished, test } from 'vitest'
+import { postgresRedrives } from '@oncekey/postgres'
+import type { Endpoint, Webhooks } from '@oncekey/webhooks'
+import type { PoolClient } from 'pg'
+import { beforeEach, expect, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
 
@@ -159,56 +157,4 @@ test('a second party is replayed what it was sent after the delivery was purged'
   await purgedAfterEightDays(sellers)
   for (const hooks of [buyers, sellers]) await fanOut(hooks, database.pool(), [event])
   expect(await sellers.deliveries.list()).toEqual([])
-})
-
-test('what was edited and discarded before the schema knew it is known from the audit', async () => {
-  const old = await freshDatabase(inject('postgresUrl'))
-  const pool = new Pool({ connectionString: old.url })
-  onTestFinished(async () => {
-    await pool.end()
-    await old.drop()
-  })
-  const before = webhookMigrations.migrations.slice(0, 14)
-  await migrate(pool, { also: [{ ...webhookMigrations, migrations: before }] })
-  const [endpoint, other] = [v7(), v7()]
-  const [discarded, wrong, right, plain] = [v7(), v7(), v7(), v7()]
-  for (const id of [endpoint, other]) {
-    await pool.query(
-      `insert into oncekey.webhook_endpoints (id, customer, url, types, description)
-        values ($1, $2, 'https://a.example', '{*}', '')`,
-      [id, id === endpoint ? 'shop' : 'ana'],
-    )
-  }
-  for (const id of [discarded, wrong, right, plain]) {
-    await pool.query(
-      `insert into oncekey.webhook_messages (id, type, source, headers, customer, body, occurred_at)
-        values ($1, 'order.created', '/', '{}', 'ana', '{}', now())`,
-      [id],
-    )
-  }
-  const acts = [
-    ['dead-letters.discard', { eventId: discarded, origin: other }],
-    ['dead-letters.discard', { eventId: discarded, origin: endpoint }],
-    ['dead-letters.edit-and-redrive', { eventId: wrong, newEventId: right, origin: endpoint }],
-  ] as const
-  for (const [act, detail] of acts) {
-    await pool.query(
-      `select oncekey.audit('maria', $1, '["dead-letter","webhooks","7"]', '', $2)`,
-      [act, detail],
-    )
-  }
-  await pool.query(
-    `select oncekey.audit('maria', 'dead-letters.edit-and-redrive',
-      '["dead-letter","consumers","7"]', '', '{"eventId":"e","newEventId":"f","origin":"mails"}')`,
-  )
-  await migrate(pool, { also: [webhookMigrations] })
-  const { rows } = await pool.query(
-    'select id, customer, only_for, withheld_from from oncekey.webhook_messages order by id',
-  )
-  expect(rows).toEqual([
-    { id: discarded, customer: 'ana', only_for: null, withheld_from: [other, endpoint] },
-    { id: wrong, customer: 'ana', only_for: null, withheld_from: [endpoint] },
-    { id: right, customer: 'shop', only_for: endpoint, withheld_from: null },
-    { id: plain, customer: 'ana', only_for: null, withheld_from: null },
-  ])
 })

@@ -43,12 +43,16 @@ export function redriveOfConsumers(schema: string): RedriveKind {
     join: '',
     isMeant: isMeant({}),
     values: (filter) => filterValues(filter as DeadLetterFilter),
-    put: `due as materialized (
-        select d.id, ${isDone(schema)} as done
+    // Whoever waits for several letters locks them in order of their ids. They are put back in the
+    // order in which they died.
+    put: `locked as materialized (
+        select d.id, d.dead_at, ${isDone(schema)} as done
           from ${schema}.deliveries d join picked k on k.id = d.id
           where d.state = 'dead' and d.dead_at = k.at and not ${isForgotten(schema)}
-          order by d.dead_at, d.id
+          order by d.id
           for update of d
+      ), due as materialized (
+        select l.id, l.done from locked l order by l.dead_at, l.id
       ), put_back as (
         ${putBack(schema)}
           returning d.id, due.done

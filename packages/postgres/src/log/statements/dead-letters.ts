@@ -167,7 +167,10 @@ export function redriveDead(
   }
 }
 
-/** Marks dead letters as never to be delivered, with an audit entry for each. */
+/**
+ * Marks dead letters as never to be delivered, with an audit entry for each. They are locked in
+ * order of their ids, as by everybody who waits for several of them.
+ */
 export function discardDead(
   schema: string,
 ): (
@@ -185,11 +188,16 @@ export function discardDead(
   return (ids, note, by) => ({
     name: 'discard_dead',
     text: `
-      with put as (
+      with due as materialized (
+        select d.id from ${schema}.deliveries d
+          where d.id = any($1::bigint[]) and d.state in ('dead', 'retired')
+          order by d.id
+          for no key update of d
+      ), put as (
         update ${schema}.deliveries d
           set state = 'resolved', resolution = 'discarded', note = $2::text,
             resolved_at = clock_timestamp()
-          where d.id = any($1::bigint[]) and d.state in ('dead', 'retired')
+          from due where d.id = due.id
           returning d.id, d.consumer, d.event_id, d.type
       )
       select put.id::text as id, ${audit}::text as operation from put`,

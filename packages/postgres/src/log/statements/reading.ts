@@ -7,9 +7,9 @@ import type { ParsedPosition } from './position.ts'
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
-  const text = `select * from ${schema}.read_events_5(${schema}.in_life($1::json, $6::text), $2::integer[],
-      $3::text[], $4::integer, $5::integer, $9::bigint)
-    where (select ${schema}.is_wanted($7::text, $8::text))`
+  const text = `select * from ${schema}.read_events_6($7::text, $8::text,
+      ${schema}.in_life($1::json, $6::text), $2::integer[], $3::text[], $4::integer, $5::integer,
+      $9::bigint)`
   return ({ consumer, wanted, positions, slots, types, limit, scan, bytes }) => ({
     name: 'read_events',
     text,
@@ -101,11 +101,6 @@ export function presentLife(schema: string): Statement<{ life: string }> {
 /** Repairs all cursors of a restored database; returns how many, or 0 if that was done before. */
 export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
   return { name: 'rebase', text: `select ${schema}.rebase_3() as rebased`, values: [] }
-}
-
-/** Uses up one transaction id, in a transaction whose commit is not flushed to disk. */
-export function useUpNumber(): Statement {
-  return { name: 'use_up_number', text: 'select pg_current_xact_id()::text', values: [] }
 }
 
 /**

@@ -12,8 +12,9 @@ export function partsOver(schema: string): (retentionMs: number) => Statement<{ 
 
 /**
  * Empties a partition once every consumer has passed it. `dropped` is null if the partition was
- * kept: some consumer has not passed it, or it is in use, or the cursors have numbers of another
- * server, so that nobody can tell.
+ * kept: some consumer has not passed it, or it is in use, or nobody can tell, because the cursors
+ * have numbers of another server, or what was appended since their sequence was set back counts as
+ * passed although no consumer got it.
  */
 export function dropPassed(
   schema: string,
@@ -21,11 +22,15 @@ export function dropPassed(
   return (part) => ({
     name: 'drop_passed',
     text: `
-      select case when ${schema}.numbers_are_ours() then ${schema}.drop_passed($1::integer) end
+      select case when ${isInOrder(schema)} then ${schema}.drop_passed($1::integer) end
           as dropped`,
     values: [part],
   })
 }
+
+/** Whether the numbers of events and transactions say what was appended before what. */
+const isInOrder = (schema: string): string =>
+  `${schema}.numbers_are_ours() and ${schema}.numbers_go_on(null)`
 
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
@@ -36,13 +41,20 @@ type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }
  * was retired and begins anew under its name. An event is taken in after it was appended. So a row
  * that is older than the oldest event is of none in the log. A day is added, because numbers and
  * times are not handed out in exactly the same order, and clocks are set.
+ *
+ * The oldest event is the one with the lowest number, unless their sequence was set back. Until that
+ * is repaired nothing is deleted; it is on record from then on how old the oldest was, which counts
+ * until those numbers are gone from the log.
  */
 export function purgeProcessed(schema: string): Purge {
-  const oldest = `select coalesce(o.appended_at, '-infinity') - interval '1 day'
+  const oldest = `select least(coalesce(o.appended_at, '-infinity'),
+                (select n.oldest_at from ${schema}.numbering n where n.mixed_to >= o.seq))
+                - interval '1 day'
               from ${schema}.outbox o order by o.seq limit 1`
   return purgeBatch('purge_processed', {
     due: `select p.ctid from ${schema}.processed_events p
-          where p.processed_at <= least(${RETENTION_AGO}, (${oldest}))
+          where (select ${isInOrder(schema)})
+            and p.processed_at <= least(${RETENTION_AGO}, (${oldest}))
             and not exists (
               select from ${schema}.deliveries d
                 where d.consumer = p.consumer and d.event_id = p.event_id

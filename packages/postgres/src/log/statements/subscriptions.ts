@@ -13,7 +13,7 @@ export function subscribe(
   const text = `
     select set_config('synchronous_commit', case current_setting('synchronous_commit')
           when 'off' then 'on' else current_setting('synchronous_commit') end, true),
-        ${schema}.subscribe($1::text, $2::boolean)::text, ${schema}.name_life() as life,
+        ${schema}.subscribe_2($1::text, $2::boolean)::text, ${schema}.name_life() as life,
         (${numbersPerSession(schema)}) as in_advance`
   return ({ consumer, startAt }) => ({
     name: 'subscribe',
@@ -96,7 +96,7 @@ export function retire(
       select c.name from ${schema}.consumers c where c.name = $1::text for update
     ), done as materialized (
       select (select count(*) from known) as known,
-        ${schema}.retire($1::text, $2::text, $3::text) as count
+        ${schema}.retire_2($1::text, $2::text, $3::text) as count
     )
     select done.count::text as count,
         case when done.known > 0 or done.count > 0 then ${audit} end::text as operation

@@ -6,7 +6,9 @@ import { boundedLocks } from './bounded-locks.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
 import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
+import { lettersInOrder } from './event-log/letters-in-order.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { numbersUsedUp } from './event-log/numbers-used-up.ts'
 import { relaysThatLeave } from './event-log/relays-that-leave.ts'
 import { rememberedNumbers } from './event-log/remembered-numbers.ts'
 import { silentConsumers } from './event-log/silent-consumers.ts'
@@ -87,4 +89,6 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   rememberedNumbers,
   attemptsByName,
   forgottenAttempts,
+  numbersUsedUp,
+  lettersInOrder,
 ]

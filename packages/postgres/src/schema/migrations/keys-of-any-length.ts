@@ -1,5 +1,5 @@
 import { keyHash } from '../functions/expressions/key-hash.ts'
-import { readEvents5 } from '../functions/log/read-events-5.ts'
+import { readEvents5 } from '../superseded/log/read-events-5.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
 import { advance2 } from '../superseded/log/advance-2.ts'
 import { fileFailedSilently } from '../superseded/log/silent-file-failed-2.ts'

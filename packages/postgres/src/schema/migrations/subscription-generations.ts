@@ -1,5 +1,6 @@
-import { consumersBeginAnew, retireFunction } from '../functions/log/retire.ts'
+import { consumersBeginAnew } from '../functions/log/begin-anew.ts'
 import { setAside } from '../functions/log/set-aside.ts'
+import { retireFunction } from '../superseded/log/retire.ts'
 
 /**
  * Tells the deliveries that a retired consumer has left from those of a later consumer of the same

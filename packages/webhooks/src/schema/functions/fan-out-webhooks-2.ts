@@ -7,6 +7,9 @@ import { refuseDropped } from '@oncekey/postgres/client'
  * customers: then another fan-out tells another party of the same event, and notes them in the
  * message, which outlives its deliveries.
  *
+ * Rows are written in order of their ids: the same events may be fanned out for another party at
+ * the same time, in other batches, and each would wait for what the other has written.
+ *
  * The relay's cursor passes the events in the same commit, so a message or a delivery that a
  * trigger drops would be lost: it raises. A row that is not ours may be of a fan-out beside this
  * one. It is asked about in a statement of its own, whose snapshot has what the other committed.
@@ -48,6 +51,7 @@ export function fanOutToEveryParty(schema: string): string {
               id uuid, type text, source text, subject text, headers json, customer text, body text,
               "occurredAt" timestamptz)
             where v.id = any(ids)
+            order by v.id
           on conflict (id) do update
             set other_customers = array_append(m.other_customers, excluded.customer)
             where m.customer is distinct from excluded.customer
@@ -63,6 +67,7 @@ export function fanOutToEveryParty(schema: string): string {
       insert into ${schema}.webhook_deliveries (message_id, endpoint_id)
         select m.id, m.endpoint_id from unnest(ids, endpoints) as m (id, endpoint_id)
           where m.id = any(fresh)
+          order by m.id, m.endpoint_id
         on conflict on constraint webhook_deliveries_once do nothing;
       get diagnostics made = row_count;
       if made < (select count(*) from unnest(ids) as i (id) where i.id = any(fresh)) then

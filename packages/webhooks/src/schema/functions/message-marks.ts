@@ -48,27 +48,49 @@ export function markMessages(schema: string): string[] {
 
 /**
  * Notes the same of what was edited and discarded before these triggers were there, from the audit.
+ * The audit may be long, and the migration holds the tables from its first change to its end, so it
+ * is read before, by `first`. Others discard meanwhile, until the triggers lock the deliveries. So
+ * `last` looks at the entries of the last day once more, by their number: an entry gets that, and
+ * its time, in the statement that acts, which no longer runs after a day.
  */
-export function markEarlierMessages(schema: string): string[] {
-  const ofWebhooks = (act: string) => `o.act ${act} and o.target like '["dead-letter","webhooks",%'`
-  return [
-    `with made as materialized (
-        select (o.detail->>'newEventId')::uuid as message, (o.detail->>'origin')::uuid as endpoint
-          from ${schema}.operations o
-          where ${ofWebhooks("= 'dead-letters.edit-and-redrive'")}
-      )
-      update ${schema}.webhook_messages m
-        set only_for = made.endpoint, customer = (
-          select e.customer from ${schema}.webhook_endpoints e where e.id = made.endpoint)
-        from made where m.id = made.message`,
-    `with ended as materialized (
-        select (o.detail->>'eventId')::uuid as message,
-            array_agg((o.detail->>'origin')::uuid) as endpoints
-          from ${schema}.operations o
-          where ${ofWebhooks("in ('dead-letters.discard', 'dead-letters.edit-and-redrive')")}
-          group by 1
-      )
-      update ${schema}.webhook_messages m set withheld_from = ended.endpoints
-        from ended where m.id = ended.message`,
-  ]
+export function earlierMarks(schema: string): {
+  readonly first: readonly string[]
+  readonly last: readonly string[]
+} {
+  const entries = `select o.id, (o.detail->>'eventId')::uuid as message,
+          (o.detail->>'newEventId')::uuid as made, (o.detail->>'origin')::uuid as endpoint
+        from ${schema}.operations o
+        where o.act in ('dead-letters.discard', 'dead-letters.edit-and-redrive')
+          and o.target like '["dead-letter","webhooks",%'`
+  return {
+    first: [`create table ${schema}.webhook_earlier_marks as ${entries}`],
+    last: [
+      `insert into ${schema}.webhook_earlier_marks ${entries}
+          and o.id > coalesce((
+            select p.id from ${schema}.operations p where p.at < now() - interval '1 day'
+              order by p.id desc limit 1), 0)
+          and o.id not in (select e.id from ${schema}.webhook_earlier_marks e)`,
+      `with marks as materialized (
+          select n.message, (array_agg(n.made_for) filter (where n.made_for is not null))[1]
+                as made_for,
+              array_agg(n.endpoint order by n.id) filter (where n.endpoint is not null)
+                as endpoints
+            from (
+              select e.id, e.message, null::uuid as made_for, e.endpoint
+                from ${schema}.webhook_earlier_marks e
+              union all
+              select e.id, e.made, e.endpoint, null
+                from ${schema}.webhook_earlier_marks e where e.made is not null
+            ) n
+            group by n.message
+        )
+        update ${schema}.webhook_messages m
+          set only_for = marks.made_for, withheld_from = marks.endpoints,
+            customer = case when marks.made_for is null then m.customer else (
+              select e.customer from ${schema}.webhook_endpoints e where e.id = marks.made_for
+            ) end
+          from marks where m.id = marks.message`,
+      `drop table ${schema}.webhook_earlier_marks`,
+    ],
+  }
 }

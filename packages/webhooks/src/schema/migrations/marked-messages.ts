@@ -1,12 +1,14 @@
 import { fanOutToEveryParty } from '../functions/fan-out-webhooks-2.ts'
-import { markEarlierMessages, markMessages } from '../functions/message-marks.ts'
+import { earlierMarks, markMessages } from '../functions/message-marks.ts'
 
 /**
  * What is known of a message lasts as long as the message: whom it concerns, which one endpoint it
  * was made for, and where it was discarded.
  */
 export function markedMessages(schema: string): string[] {
+  const { first, last } = earlierMarks(schema)
   return [
+    ...first,
     `alter table ${schema}.webhook_messages
       add column other_customers text[] collate "C",
       add column only_for uuid,
@@ -18,7 +20,7 @@ export function markedMessages(schema: string): string[] {
     `comment on column ${schema}.webhook_messages.withheld_from is
       'Endpoints where it was discarded or replaced.'`,
     ...markMessages(schema),
-    ...markEarlierMessages(schema),
+    ...last,
     fanOutToEveryParty(schema),
   ]
 }

@@ -30,10 +30,11 @@ export const webhookMigrations: PackageMigrations = {
     droppedWrites,
     claimsWithinBytes,
     waitsOfEndpoints,
+    // Reads a table that may be long, so it comes before those that lock one.
+    markedMessages,
     shortHistories,
     messagesInUse,
     endpointsOutOfReach,
     suspectsOneByOne,
-    markedMessages,
   ],
 }

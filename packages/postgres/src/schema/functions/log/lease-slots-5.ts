@@ -28,9 +28,6 @@ export function leaseSlots5(schema: string): string {
       lost json;
       taken json := '[]';
       newest xid8;
-      sequence regclass := pg_get_serial_sequence('${schema}.outbox', 'seq');
-      passed bigint;
-      handed_out bigint;
     begin
       update ${schema}.consumers set seen_at = now(), abandoned_at = null
         where name = in_consumer
@@ -70,16 +67,9 @@ export function leaseSlots5(schema: string): string {
         raise exception 'the events and cursors have numbers of another server'
           using errcode = 'OK003';
       end if;
-      -- A sequence that is behind what a cursor has passed is another's, too, or was set back.
-      if has_sequence_privilege(sequence, 'select') then
-        select max(greatest(c.floor, c.seq)) into passed
-          from ${schema}.cursors c where c.consumer = in_consumer;
-        execute format('select last_value - (not is_called)::integer from %s', sequence)
-          into handed_out;
-        if handed_out < passed then
-          raise exception 'the numbers of events begin below % again', passed
-            using errcode = 'OK003';
-        end if;
+      if not ${schema}.numbers_go_on(in_consumer) then
+        raise exception 'the numbers of events begin again below those that were passed'
+          using errcode = 'OK003';
       end if;
 
       select coalesce(array_agg(c.slot), '{}') into kept

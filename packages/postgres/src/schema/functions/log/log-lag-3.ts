@@ -9,25 +9,14 @@ export function logLag3(schema: string): string {
   return `create function ${schema}.log_lag_3(in_consumer text, in_limit integer)
     returns table (events text, oldest_ms text)
     language plpgsql stable set enable_seqscan = off set jit = off as $$
-    declare
-      sequence regclass := pg_get_serial_sequence('${schema}.outbox', 'seq');
-      passed bigint;
-      handed_out bigint;
     begin
       if not ${schema}.numbers_are_ours() then
         raise exception 'the events and cursors have numbers of another server'
           using errcode = 'OK003';
       end if;
-      -- A sequence that is behind what a cursor has passed is another's, too, or was set back.
-      if has_sequence_privilege(sequence, 'select') then
-        select max(greatest(c.floor, c.seq)) into passed
-          from ${schema}.cursors c where c.consumer = in_consumer;
-        execute format('select last_value - (not is_called)::integer from %s', sequence)
-          into handed_out;
-        if handed_out < passed then
-          raise exception 'the numbers of events begin below % again', passed
-            using errcode = 'OK003';
-        end if;
+      if not ${schema}.numbers_go_on(in_consumer) then
+        raise exception 'the numbers of events begin again below those that were passed'
+          using errcode = 'OK003';
       end if;
       return query
         select count(*)::text, case when count(*) > 0 then (extract(epoch from

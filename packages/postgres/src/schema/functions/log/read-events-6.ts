@@ -1,9 +1,37 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
- * Reads the next events of some slots. 'in_places' lists the different positions of the reader's
- * slots, and 'in_slots' has for each of the 64 slots the number of its position in that list,
- * counted from 1, or null. Nearly always all slots are at one position.
+ * Takes a snapshot and reads up to it, in one statement. VOLATILE, so the query that reads has a
+ * later snapshot than the one it reads up to, and shows all that is visible there. It also checks
+ * which types the consumer wants: so whoever sees an event that was committed after that record was
+ * changed sees the changed record, too.
+ *
+ * A transaction that used up an id writes a record when it commits, which nobody has to wait for.
+ */
+export function readEvents6(schema: string): string {
+  return `create function ${schema}.read_events_6(in_consumer text, in_wanted text, in_places json,
+      in_slots integer[], in_types text[], in_limit integer, in_scan integer, in_bytes bigint)
+    returns table (slot text, seq text, id text, type text, source text, subject text,
+      ordering_key text, data text, headers text, occurred_at text)
+    language plpgsql volatile as $$
+    declare
+      present pg_snapshot := ${schema}.present_snapshot_3();
+    begin
+      if pg_current_xact_id_if_assigned() is not null then
+        perform set_config('synchronous_commit', 'off', true);
+      end if;
+      return query
+        select e.* from ${schema}.events_up_to(present, in_places, in_slots, in_types, in_limit,
+            in_scan, in_bytes) e
+          where (select ${schema}.is_wanted(in_consumer, in_wanted));
+    end $$`
+}
+
+/**
+ * `events_up_to` reads the next events of some slots, as far as the snapshot 'in_present' shows
+ * them. The statement's snapshot has to be no earlier one. 'in_places' lists the different
+ * positions of the reader's slots, and 'in_slots' has for each of the 64 slots the number of its
+ * position in that list, counted from 1, or null. Nearly always all slots are at one position.
  *
  * A position names a snapshot, 'from'. There are two kinds of unread rows. A transaction that began
  * after the snapshot has numbers above all that the snapshot showed, so its rows are at the end of
@@ -19,12 +47,12 @@ import { bytesOf } from '../expressions/bytes-of.ts'
  * The page ends with the event that brings it to 'in_bytes', by the sizes in the rows, so it has at
  * least one event. 'cut' is the number of that event, if there is one.
  *
- * STABLE: every query in it sees the one snapshot that it returns. The last row is not an event.
- * Its 'data' is that snapshot, its 'seq' the highest number that was looked at (null if there was
- * none, and if the page ended because of its bytes), its 'source' the highest of these that every
- * 'to' shows, and its 'type' is 'stopped' if there may be more.
+ * STABLE: every query in it sees the same rows. The last row is not an event. Its 'data' is
+ * 'in_present', its 'seq' the highest number that was looked at (null if there was none, and if the
+ * page ended because of its bytes), its 'source' the highest of these that every 'to' shows, and
+ * its 'type' is 'stopped' if there may be more.
  */
-export function readEvents5(schema: string): string {
+export function eventsUpTo(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
@@ -36,17 +64,16 @@ export function readEvents5(schema: string): string {
             and o.seq > seqs[${place}]
             and (in_types is null or o.type = any(in_types))`
 
-  return `create function ${schema}.read_events_5(in_places json, in_slots integer[],
-      in_types text[], in_limit integer, in_scan integer, in_bytes bigint)
+  return `create function ${schema}.events_up_to(in_present pg_snapshot, in_places json,
+      in_slots integer[], in_types text[], in_limit integer, in_scan integer, in_bytes bigint)
     returns table (slot text, seq text, id text, type text, source text, subject text,
       ordering_key text, data text, headers text, occurred_at text)
     language plpgsql stable
     set enable_seqscan = off set enable_bitmapscan = off set max_parallel_workers_per_gather = 0
-    set plan_cache_mode = force_generic_plan
+    set plan_cache_mode = force_generic_plan set jit = off
     as $$
     #variable_conflict use_column
     declare
-      present pg_snapshot := ${schema}.present_snapshot_2();
       froms pg_snapshot[];
       tos pg_snapshot[];
       seqs bigint[];
@@ -61,7 +88,7 @@ export function readEvents5(schema: string): string {
       looked_at integer;
       cut bigint;
     begin
-      select array_agg(p.f order by p.n), array_agg(coalesce(p.t, present) order by p.n),
+      select array_agg(p.f order by p.n), array_agg(coalesce(p.t, in_present) order by p.n),
           array_agg(p.s order by p.n), min(greatest(p.o, p.s)), min(p.s)
         into froms, tos, seqs, start, passed
         from rows from (json_to_recordset(in_places) as (
@@ -69,13 +96,13 @@ export function readEvents5(schema: string): string {
         )) with ordinality as p (f, t, o, s, n);
 
       if exists (select from unnest(froms) f
-          where pg_snapshot_xmax(f) > pg_snapshot_xmax(present)) then
+          where pg_snapshot_xmax(f) > pg_snapshot_xmax(in_present)) then
         raise exception 'the cursors have numbers of another server' using errcode = 'OK003';
       end if;
 
       -- Who is writing still has nothing to show, though it may be a million rows to look at.
       writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w
-        where pg_visible_in_snapshot(w, present));
+        where pg_visible_in_snapshot(w, in_present));
       -- Of what is up to 'start' all has been read; and it may be a million rows to look at, page by page.
       if passed >= start then
         writing := '{}';
@@ -155,6 +182,6 @@ export function readEvents5(schema: string): string {
       return query
         select null::text, highest::text, null::text,
           case when looked_at = in_scan or cut is not null then 'stopped' end,
-          shown::text, null::text, null::text, present::text, null::text, null::text;
+          shown::text, null::text, null::text, in_present::text, null::text, null::text;
     end $$`
 }
