@@ -57,6 +57,12 @@ describe('refuses an invalid runner', () => {
       () => createSagaRunner({ client, sagas: [order], leaseMs: 0 }),
       /leaseMs must be a whole number/,
     ],
+    [
+      // It was taken as 2 without a word.
+      'with maxLost 1',
+      () => createSagaRunner({ client, sagas: [order], maxLost: 1 }),
+      /maxLost: write at least 2\. .* nobody knows which of its runs/,
+    ],
     ['without a client', () => createSagaRunner({ sagas: [order] } as never), /not a client/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(OptionsError)

@@ -28,7 +28,7 @@ describe('more runs than connections', () => {
       client: database.pool({ max: 8 }),
       sagas: [flow],
       leaseMs: 1_500,
-      maxLost: 1,
+      maxLost: 2,
     })
     const ids = Array.from({ length: 12 }, () => randomUUID())
     const ends = await Promise.all(ids.map((id) => sagas.execute(flow, { id, input: null })))

@@ -105,7 +105,7 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
     concurrency,
     executeConcurrency: wholeNumber('executeConcurrency', options.executeConcurrency ?? left, 1),
     pollMs: wholeNumber('pollMs', options.pollMs ?? 500, 1),
-    maxLost: Math.max(2, wholeNumber('maxLost', options.maxLost ?? 5, 1)),
+    maxLost: checkedMaxLost(options.maxLost ?? 5),
     maxResultBytes: wholeNumber('maxResultBytes', options.maxResultBytes ?? 262_144, 1),
     acquireTimeoutMs: wholeNumber('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
     commitTimeoutMs: wholeNumber('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),
@@ -113,6 +113,15 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
     onAlert: options.onAlert,
     definitions: definitionsOf(options.sagas),
   }
+}
+
+function checkedMaxLost(given: number): number {
+  const maxLost = wholeNumber('maxLost', given, 1)
+  if (maxLost > 1) return maxLost
+  throw new OptionsError(
+    'maxLost: write at least 2. When one process has died, nobody knows which of its runs ended it, ' +
+      'and all of them would be given up.',
+  )
 }
 
 function definitionsOf<Tx>(sagas: readonly AnySaga<Tx>[]): Map<string, Definition> {

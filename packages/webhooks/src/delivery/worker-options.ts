@@ -44,7 +44,13 @@ export function resolveWorkerOptions(
 ): ResolvedWorkerOptions {
   const concurrency = wholeNumber('concurrency', worker.concurrency ?? 50, 1)
   const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
-  const maxUnfinished = Math.max(2, wholeNumber('maxUnfinished', worker.maxUnfinished ?? 5, 1))
+  const maxUnfinished = wholeNumber('maxUnfinished', worker.maxUnfinished ?? 5, 1)
+  if (maxUnfinished === 1) {
+    throw new OptionsError(
+      'maxUnfinished: write at least 2. When one worker has died, nobody knows which of its deliveries ' +
+        'ended it, and all of them would be dead.',
+    )
+  }
   // An exchange may take timeoutMs, and its outcome has to be recorded before the lease ends.
   if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
     throw new OptionsError(

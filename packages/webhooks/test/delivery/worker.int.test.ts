@@ -182,6 +182,8 @@ describe('a worker', () => {
   test('refuses a lease that is too short, and reports missing tables', async () => {
     const hooks = database.hooks()
     expect(() => hooks.createWorker({ leaseMs: 10_500 })).toThrow(/at least timeoutMs/)
+    // It was taken as 2 without a word.
+    expect(() => hooks.createWorker({ maxUnfinished: 1 })).toThrow(/write at least 2/)
     expect(() => hooks.createWorker({ concurrency: 0 })).toThrow(/concurrency/)
     const elsewhere = database.hooks({ schema: 'elsewhere' })
     await expect(elsewhere.createWorker().deliverOnce()).rejects.toMatchObject({
