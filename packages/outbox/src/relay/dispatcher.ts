@@ -4,17 +4,10 @@ import type { AttemptOutcome } from '../consumer/attempt-state.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import { isPostponed } from '../consumer/postponed-error.ts'
 import { deliveryAttempt, verdictOf } from '../consumer/verdict.ts'
-import {
-  attemptOf,
-  type Item,
-  type ItemEnd,
-  isLeftOver,
-  isSuspect,
-  PARKED,
-  tellDelivery,
-} from './item.ts'
+import { attemptOf, type Item, type ItemEnd, isSuspect, PARKED, tellDelivery } from './item.ts'
 import { itemQueue } from './item-queue.ts'
 import { hold, type Slot } from './slot.ts'
+import { ANY_ORDER, keyTurns } from './starting/key-turns.ts'
 import { oneByOne } from './starting/one-by-one.ts'
 import { startGate, type Ticket } from './starting/start-gate.ts'
 
@@ -75,13 +68,9 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   let running = 0
   let pumping = false
   const attempts = new Set<Attempt>()
-  /** For ordered consumers: keys with an item under way, and the items that wait behind it. */
-  const busyKeys = new Map<string, Item[]>()
-  let waitingForKeys = 0
-  /** For ordered consumers: keys with nothing under way that wait for `sure`. */
-  const unsure = new Set<string>()
-  /** For ordered consumers: items that are the next of their key, already in `busyKeys`. */
-  let turns: Item[] = []
+  const turns = consumer.ordered
+    ? keyTurns({ ...options, parked: (item) => conclude(item, PARKED) })
+    : ANY_ORDER
   let whenIdle: (() => void)[] = []
   const gate = startGate(options.mayStart)
 
@@ -98,9 +87,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     },
     clear,
     sure(orderingKey) {
-      if (!unsure.delete(orderingKey)) return
-      nextOf(orderingKey)
-      pump()
+      if (turns.sure(orderingKey)) pump()
     },
     abort(reason) {
       clear()
@@ -109,16 +96,13 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   function pending(): number {
-    return queue.size() + turns.length + running + waitingForKeys
+    return queue.size() + turns.size() + running
   }
 
   function clear(): void {
     gate.drop()
     queue.clear()
-    busyKeys.clear()
-    unsure.clear()
-    waitingForKeys = 0
-    turns = []
+    turns.clear()
   }
 
   function pump(): void {
@@ -128,12 +112,12 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     pumping = true
     try {
       while (running < concurrency && options.mayStart()) {
-        const turn = turns.pop()
+        const turn = turns.next()
         if (turn === undefined && queue.size() === 0) break
         const item = turn ?? queue.take()
         if (item.slot.lost) {
-          if (turn !== undefined) freeKey(item)
-        } else if (turn !== undefined || mayRun(item)) {
+          if (turn !== undefined) turns.free(item)
+        } else if (turn !== undefined || turns.mayRun(item)) {
           if (isSuspect(item)) runSuspected(item)
           else run(batchWith(item))
         }
@@ -146,28 +130,6 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
       whenIdle = []
       for (const resolve of resolves) resolve()
     }
-  }
-
-  /** For ordered consumers: an item waits while another one of its key is under way or on file. */
-  function mayRun(item: Item): boolean {
-    if (!consumer.ordered) return true
-    if (isLeftOver(item)) {
-      options.dropped(item)
-      return false
-    }
-    const key = item.event.orderingKey
-    const waiting = busyKeys.get(key)
-    if (waiting !== undefined) {
-      waiting.push(item)
-      waitingForKeys += 1
-      return false
-    }
-    if (item.kind === 'entry' && item.slot.held.has(key)) {
-      conclude(item, PARKED)
-      return false
-    }
-    busyKeys.set(key, [])
-    return true
   }
 
   /** The item, and as many queued events as fit into its batch. */
@@ -251,7 +213,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
         }),
       (end) => {
         if (end !== 'lost') conclude(item, end)
-        freeKey(item)
+        turns.free(item)
         ended()
       },
     )
@@ -269,7 +231,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
         : deliveryAttempt(error, startedAtMs, performance.now() - started)
       conclude(item, { verdict: verdictOf(consumer, error, attemptOf(item)), attempt, error })
     }
-    freeKey(item)
+    turns.free(item)
   }
 
   function conclude(item: Item, end: ItemEnd | undefined): void {
@@ -287,34 +249,5 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     options.ended(item, end)
     if (end !== undefined && end.attempt !== null)
       tellDelivery(consumer.name, item, end, end.attempt)
-  }
-
-  function freeKey(item: Item): void {
-    if (!consumer.ordered) return
-    const key = item.event.orderingKey
-    if (item.slot.held.get(key) !== 0 || item.slot.lost) {
-      nextOf(key)
-      return
-    }
-    unsure.add(key)
-    options.unsure(item.slot, key)
-  }
-
-  function nextOf(key: string): void {
-    const waiting = busyKeys.get(key)
-    for (let other = waiting?.shift(); other !== undefined; other = waiting?.shift()) {
-      waitingForKeys -= 1
-      if (other.slot.lost) continue
-      if (isLeftOver(other)) {
-        options.dropped(other)
-        continue
-      }
-      if (other.kind === 'due' || !other.slot.held.has(key)) {
-        turns.push(other)
-        return
-      }
-      conclude(other, PARKED)
-    }
-    busyKeys.delete(key)
   }
 }

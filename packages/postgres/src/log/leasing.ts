@@ -8,10 +8,7 @@ import { positionOf } from './statements/position.ts'
 import { presentLife } from './statements/reading.ts'
 import { type LeaseJson, suspectsIn } from './statements/slots.ts'
 
-export async function subscribed<Tx>(
-  log: LogState<Tx>,
-  subscription: Subscription,
-): Promise<void> {
+export async function subscribed<Tx>(log: LogState<Tx>, subscription: Subscription): Promise<void> {
   const { schema, statements, subscribed } = log
   const [row] = await inReach(log, statements.subscribe(subscription))
   if (Number(row?.in_advance ?? 1) > 1) throw numbersInAdvance(schema, row?.in_advance)

@@ -142,9 +142,7 @@ describe('a reading', () => {
     }
     await log.subscribe({ consumer: 'begins-meanwhile', types, startAt: 'now' })
     expect(
-      await database.query(
-        `select from oncekey.cursors where length(from_snapshot::text) > 10000`,
-      ),
+      await database.query(`select from oncekey.cursors where length(from_snapshot::text) > 10000`),
     ).toEqual([])
     await log.append([eventOf({ type: 'wanted', subject: 'early' })])
     expect(await read()).toEqual(['early'])

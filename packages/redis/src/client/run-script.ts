@@ -2,13 +2,13 @@ import { deadlines, within } from '@oncekey/core'
 import { backlog } from './backlog.ts'
 import type { Connection } from './connection.ts'
 import { lostConnections } from './lost-connections.ts'
-import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
-import type { RedisClient } from './redis-client.ts'
+import { type Patience, slotMoves } from './moving-slot.ts'
 import type { Replicas } from './replicas.ts'
-import { integerIn, type Script, type ScriptArgument } from './script.ts'
+import type { Script } from './script.ts'
+import { type Replicated, scriptSender } from './send-script.ts'
 import { storeTimeout } from './store-timeout.ts'
 
-/** Runs scripts by their digest, and sends the text if the server does not know the digest. */
+/** Runs scripts, and says when one has had no answer for too long. */
 export interface ScriptRunner {
   /**
    * Runs a script in one round trip. Rejects with the client's error, or if no reply came in time;
@@ -76,17 +76,12 @@ export interface Sent<Reply> {
   isKept(): boolean
 }
 
-export interface Replicated<Reply> {
-  readonly reply: Reply
-  readonly acknowledged: number
-}
-
 /**
  * Gives every call a deadline. A client's own deadlines are set by the user, and ioredis has none
  * by default: a call would wait for ever while Redis is down.
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
-  const call = caller(client)
+  const sender = scriptSender(client)
   const unanswered = backlog()
   const lost = lostConnections(client)
   const clock = deadlines<Waiting>(commandTimeoutMs, (waiting) => {
@@ -132,56 +127,6 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     return script.keys(question)[0]?.match(/\{(.*?)\}/)?.[1] ?? ''
   }
 
-  async function sendScript<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-    patience: Patience,
-  ): Promise<Reply> {
-    const args = argumentsOf(script, question)
-    try {
-      return script.reply(await call('evalshaBuffer', script.sha, args), question)
-    } catch (error) {
-      const inFull = () => call('evalBuffer', script.text, args)
-      if (isUnseen(error)) return script.reply(await inFull(), question)
-      if (client.isCluster !== true || !isMoving(error)) throw error
-      // Sent as text, because the node to which the slot moves may not know the script.
-      return script.reply(await whileMoving(patience, error, inFull), question)
-    }
-  }
-
-  async function sendWithWait<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-    replicas: Replicas,
-    patience: Patience,
-  ): Promise<Replicated<Reply>> {
-    const args = argumentsOf(script, question)
-    const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
-      inOnePipeline(client, [
-        [...command, args],
-        // WAIT goes on the same connection, because it counts replicas of what was written on its
-        // own connection. On a new connection it would count every replica at once.
-        ['wait', replicas.count, replicas.timeoutMs],
-      ])
-    // A Cluster follows a redirection only for a single command. Sending the script alone also
-    // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
-    // work done.
-    const aloneFirst = async (): Promise<unknown[]> => {
-      await sendScript(script, question, patience)
-      return callAndWait('evalBuffer', script.text)
-    }
-    let answers: unknown[]
-    try {
-      answers = await callAndWait('evalshaBuffer', script.sha)
-    } catch (error) {
-      if (isUnseen(error)) answers = await callAndWait('evalBuffer', script.text)
-      else if (client.isCluster === true && isMoving(error)) {
-        answers = await whileMoving(patience, error, aloneFirst)
-      } else throw error
-    }
-    return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
-  }
-
   function send<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
@@ -189,7 +134,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   ): Sent<Reply> {
     const patience = patienceOf(insistMs)
     const isKept = keeping()
-    const atLast = sendScript(script, question, patience)
+    const atLast = sender.send(script, question, patience)
     const answer = inTime(atLast, patience, () => partitionOf(script, question))
     return { inTime: answer, atLast, isKept }
   }
@@ -203,7 +148,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     const withinMs = commandTimeoutMs + replicas.timeoutMs
     const patience = patienceOf(insistMs)
     const isKept = keeping()
-    const atLast = sendWithWait(script, question, replicas, patience)
+    const atLast = sender.sendAndWait(script, question, replicas, patience)
     return { inTime: within(withinMs, atLast, () => late(withinMs, patience)), atLast, isKept }
   }
 
@@ -214,12 +159,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     hangs: (script, question) =>
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
-    async runInOrder(script, question) {
-      return script.reply(
-        await call('evalBuffer', script.text, argumentsOf(script, question)),
-        question,
-      )
-    },
+    runInOrder: sender.sendText,
 
     runReplicated: (script, question, on, insistMs) =>
       sendReplicated(script, question, on, insistMs).inTime,
@@ -241,74 +181,4 @@ function patienceOf(ms: number): Patience {
 
 function late(ms: number, { refusal }: Patience): Error {
   return refusal === undefined ? storeTimeout(ms) : slotMoves(refusal)
-}
-
-/**
- * Takes the arguments as one list: spread into a call, the arguments of a thousand events overflow
- * the stack.
- */
-type Call = (
-  method: 'evalshaBuffer' | 'evalBuffer',
-  script: string,
-  args: readonly ScriptArgument[],
-) => Promise<unknown>
-
-/**
- * A Cluster with automatic pipelining mistakes the digest of a script for its key, and sends the
- * command to any node; in an explicit pipeline it does not. A pipeline is a third as fast as a
- * call, so it is used for such a Cluster only.
- */
-function caller(client: RedisClient): Call {
-  if (client.isCluster === true && client.options?.enableAutoPipelining === true) {
-    return async (...call) => (await inOnePipeline(client, [call]))[0]
-  }
-  const methods = client as unknown as Record<
-    Parameters<Call>[0],
-    (script: string, args: readonly ScriptArgument[]) => Promise<unknown>
-  >
-  const cork = corker(client)
-  return (method, script, args) => {
-    cork()
-    return methods[method](script, args)
-  }
-}
-
-/**
- * Sends all calls of one turn of the event loop in one write. Their replies arrive together, so the
- * next calls are made together too. With 50 requests at once, a claim and a completion cost 16
- * instead of 26 µs of processor time. A single call is not delayed.
- */
-function corker(client: RedisClient): () => void {
-  let isCorked = false
-  return () => {
-    const { stream } = client
-    if (isCorked || stream === undefined) return
-    isCorked = true
-    stream.cork()
-    process.nextTick(() => {
-      isCorked = false
-      stream.uncork()
-    })
-  }
-}
-
-/** Throws the first error among the results, because the pipeline itself never fails. */
-async function inOnePipeline(client: RedisClient, commands: unknown[][]): Promise<unknown[]> {
-  const results = (await client.pipeline(commands).exec()) ?? []
-  return results.map(([error, reply]) => {
-    if (error) throw error
-    return reply
-  })
-}
-
-function argumentsOf<Question>(
-  script: Script<Question, unknown>,
-  question: Question,
-): ScriptArgument[] {
-  const keys = script.keys(question)
-  return [keys.length, ...keys, ...script.args(question)]
-}
-
-function isUnseen(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }

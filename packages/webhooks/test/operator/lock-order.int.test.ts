@@ -69,11 +69,7 @@ test('what is discarded at two endpoints at once is discarded at both', async ()
   const here = await deadAt(hooks, [first, second])
   const there = await deadAt(hooks, [second, first])
   const discard = (ids: readonly string[]) => () => hooks.deadLetters.discard(ids, 'closed', by)
-  const [one, other] = await bothWhile(
-    'webhook_messages',
-    discard(here.ids),
-    discard(there.ids),
-  )
+  const [one, other] = await bothWhile('webhook_messages', discard(here.ids), discard(there.ids))
   expect(one).toEqual(discarded(here.ids))
   expect(other).toEqual(discarded(there.ids))
 })
@@ -96,7 +92,9 @@ test.each(['dead letters', 'a window'])(
       () => hooks.deadLetters.discard(ids, 'closed', by),
     )
     const known = outcomes.map(({ outcome }) => outcome)
-    expect(known).toEqual(carried?.redriven === 2 ? ['retrying', 'retrying'] : ['discarded', 'discarded'])
+    expect(known).toEqual(
+      carried?.redriven === 2 ? ['retrying', 'retrying'] : ['discarded', 'discarded'],
+    )
   },
 )
 

@@ -98,7 +98,7 @@ test('the audit is read before anybody has to wait for the migration', async () 
     `select l.relation::regclass::text as relation, l.mode from pg_locks l
        where l.granted and l.mode not in ('AccessShareLock', 'RowShareLock')
          and l.relation = any(array(select c.oid from pg_class c
-           where c.relnamespace = 'oncekey'::regnamespace and c.relname like 'webhook\_%'))`,
+           where c.relnamespace = 'oncekey'::regnamespace and c.relname like 'webhook_%'))`,
   )
   expect(rows).toEqual([])
   await reading.query('commit')

@@ -162,9 +162,7 @@ function namedUpTo({ xmax, inProgress }: Snapshot, end: number): Snapshot {
 
 function readUpTo(state: State, present: Snapshot, rows: readonly Row[]): State {
   const { place, delivered } = state
-  const visible = rows.filter(
-    ({ xid }) => xid < present.xmax && !present.inProgress.includes(xid),
-  )
+  const visible = rows.filter(({ xid }) => xid < present.xmax && !present.inProgress.includes(xid))
   const found = visible.filter((row) => isAhead(row, { ...place, numbering: 0 }))
   return {
     ...state,

@@ -1,7 +1,7 @@
 import { keyHash } from '../functions/expressions/key-hash.ts'
-import { readEvents5 } from '../superseded/log/read-events-5.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
 import { advance2 } from '../superseded/log/advance-2.ts'
+import { readEvents5 } from '../superseded/log/read-events-5.ts'
 import { fileFailedSilently } from '../superseded/log/silent-file-failed-2.ts'
 import { settle2 } from '../superseded/settling/settle-2.ts'
 
