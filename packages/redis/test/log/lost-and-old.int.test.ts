@@ -149,6 +149,25 @@ describe('a server that lost its memory', () => {
   })
 })
 
+// A bug: by a cursor that is past the end of its stream the lag was 0, and retention deleted what no
+// consumer had read.
+test('a stream that was begun anew below a cursor counts as unread, and is kept', async () => {
+  const log = logOf({ retentionMs: 0 })
+  const held = await hold(log)
+  const future = `${Date.now() + 3_600_000}-0`
+  await client.xadd('oncekey:{3}:outbox', future, 'id', 'lost', 'type', 'a', 'source', '/')
+  await pass(log, held)
+  await client.del('oncekey:{3}:outbox')
+  await client.xadd('oncekey:{3}:outbox', '*', 'id', 'fresh', 'type', 'a', 'source', '/')
+  expect((await log.lag('email')).events).toBe(1)
+  expect((await log.maintain()).dropped).toBe(0)
+  await log.release({ consumer: 'email', relay: 'relay-1', slots: held, leaving: true })
+  const taken = await hold(log, 'email', 'relay-2')
+  expect((await readAll(log, taken)).events.map(({ id }) => id)).toEqual(['fresh'])
+  await pass(log, taken)
+  expect((await log.lag('email')).events).toBe(0)
+})
+
 test('a killed server keeps cursors and dead letters with `appendonly`', async () => {
   const log = logOf()
   const [before, after] = [eventOf(), eventOf()]

@@ -72,6 +72,7 @@ return 'done'
 export const measureLagLua: string = `
 ${clockLua}
 ${cursorLua}
+${entryIdLua}
 local BYTES = 1048576
 local count, seen, oldest_ms = 0, 0, -1
 local left, bytes_left = tonumber(ARGV[2]), BYTES
@@ -80,7 +81,8 @@ for i = 1, #KEYS, 2 do
   local cursor = cursor_of(KEYS[i], ARGV[1])
   local behind = ARGV[(i + 5) / 2]
   known = cursor and 1 or known
-  local position = cursor and (behind ~= '' and behind or cursor.at)
+  local start = cursor and (is_later(cursor.at, last_id(KEYS[i + 1])) and '0-0' or cursor.at)
+  local position = cursor and (behind ~= '' and behind or start)
   local portion, all = 1, not position
   while not all and bytes_left > 0 and count < left do
     local found = redis.call('XRANGE', KEYS[i + 1], '(' .. position, '+', 'COUNT', portion)
@@ -89,7 +91,7 @@ for i = 1, #KEYS, 2 do
         bytes_left = bytes_left - #entry[2][f]
       end
     end
-    local first = position == cursor.at and found[1]
+    local first = position == start and found[1]
     if first then
       oldest_ms = math.max(oldest_ms, 0, now - string.match(first[1], '^%d+'))
     end
@@ -241,7 +243,7 @@ let_through(KEYS[1])
 local dropped, silent, more, left = 0, {}, 0, 20000
 for i = 1, #KEYS, 4 do
   local consumers = redis.call('HGETALL', KEYS[i])
-  local passed = nil
+  local passed, ends = nil, last_id(KEYS[i + 1])
   for c = 1, #consumers, 2 do
     local cursor = cjson.decode(consumers[c + 1])
     local abandoned = now - cursor.seen > tonumber(ARGV[3])
@@ -254,7 +256,9 @@ for i = 1, #KEYS, 4 do
     if not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
       silent[#silent + 1] = {consumers[c], cursor.seen, 'missing'}
     end
-    if not abandoned and (not passed or is_later(passed, cursor.at)) then
+    if not abandoned and is_later(cursor.at, ends) then
+      passed = '0-0'
+    elseif not abandoned and (not passed or is_later(passed, cursor.at)) then
       passed = cursor.at
     end
   end

@@ -1,5 +1,8 @@
 -- @include ../clock.lua
 -- @include ../cursor.lua
+-- @include ../entry-id.lua
+-- A cursor that is past the end of its stream, which was lost or begun anew, counts as one at its
+-- beginning: there the next relay that takes the slot goes on.
 -- For each slot:
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its outbox
@@ -14,7 +17,8 @@ for i = 1, #KEYS, 2 do
   local cursor = cursor_of(KEYS[i], ARGV[1])
   local behind = ARGV[(i + 5) / 2]
   known = cursor and 1 or known
-  local position = cursor and (behind ~= '' and behind or cursor.at)
+  local start = cursor and (is_later(cursor.at, last_id(KEYS[i + 1])) and '0-0' or cursor.at)
+  local position = cursor and (behind ~= '' and behind or start)
   local portion, all = 1, not position
   while not all and bytes_left > 0 and count < left do
     local found = redis.call('XRANGE', KEYS[i + 1], '(' .. position, '+', 'COUNT', portion)
@@ -23,7 +27,7 @@ for i = 1, #KEYS, 2 do
         bytes_left = bytes_left - #entry[2][f]
       end
     end
-    local first = position == cursor.at and found[1]
+    local first = position == start and found[1]
     if first then
       oldest_ms = math.max(oldest_ms, 0, now - string.match(first[1], '^%d+'))
     end

@@ -32,7 +32,7 @@ let_through(KEYS[1])
 local dropped, silent, more, left = 0, {}, 0, 20000
 for i = 1, #KEYS, 4 do
   local consumers = redis.call('HGETALL', KEYS[i])
-  local passed = nil
+  local passed, ends = nil, last_id(KEYS[i + 1])
   for c = 1, #consumers, 2 do
     local cursor = cjson.decode(consumers[c + 1])
     local abandoned = now - cursor.seen > tonumber(ARGV[3])
@@ -45,7 +45,10 @@ for i = 1, #KEYS, 4 do
     if not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
       silent[#silent + 1] = {consumers[c], cursor.seen, 'missing'}
     end
-    if not abandoned and (not passed or is_later(passed, cursor.at)) then
+    if not abandoned and is_later(cursor.at, ends) then
+      -- Of a stream that was lost or begun anew: of what is in it now, nothing was passed.
+      passed = '0-0'
+    elseif not abandoned and (not passed or is_later(passed, cursor.at)) then
       passed = cursor.at
     end
   end
