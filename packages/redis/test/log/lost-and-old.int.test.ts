@@ -149,8 +149,8 @@ describe('a server that lost its memory', () => {
   })
 })
 
-// A bug: by a cursor that is past the end of its stream the lag was 0, and retention deleted what no
-// consumer had read.
+// A bug: by a cursor that is past the end of its stream the lag was 0, and retention deleted what
+// no consumer had read.
 test('a stream that was begun anew below a cursor counts as unread, and is kept', async () => {
   const log = logOf({ retentionMs: 0 })
   const held = await hold(log)

@@ -42,9 +42,9 @@ type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }
  * that is older than the oldest event is of none in the log. A day is added, because numbers and
  * times are not handed out in exactly the same order, and clocks are set.
  *
- * The oldest event is the one with the lowest number, unless their sequence was set back. Until that
- * is repaired nothing is deleted; it is on record from then on how old the oldest was, which counts
- * until those numbers are gone from the log.
+ * The oldest event is the one with the lowest number, unless their sequence was set back. Until
+ * that is repaired nothing is deleted; it is on record from then on how old the oldest was, which
+ * counts until those numbers are gone from the log.
  */
 export function purgeProcessed(schema: string): Purge {
   const oldest = `select least(coalesce(o.appended_at, '-infinity'),
