@@ -259,6 +259,20 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
+        title: 'that are redriven and discarded at once have one outcome each, and no act fails',
+        async run(context) {
+          const { log, ids } = await someDead(context, 12)
+          const [one, other, { redriven }] = await Promise.all([
+            log.deadLetters.discard(ids, 'account closed'),
+            log.deadLetters.discard(ids.toReversed(), 'too late'),
+            log.deadLetters.redrive({ ids }, { limit: 100 }),
+          ])
+          const discarded = [...one, ...other].filter(({ outcome }) => outcome === 'discarded')
+          const touched = [...discarded.map(({ id }) => id), ...redriven]
+          assert.deepEqual(touched.sort(), [...ids].sort())
+        },
+      },
+      {
         title: 'are counted and grouped by kind of error, with a sample',
         async run(context) {
           const { log, by, read } = await someDead(context, 3, (event, at) =>

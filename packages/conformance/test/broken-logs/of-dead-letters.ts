@@ -84,6 +84,25 @@ export const ofDeadLetters: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'undoes one of two acts on the same letters',
+    replaced: (log) => {
+      let acts = 0
+      return letters(log, {
+        async discard(ids: any, note: any, by: any) {
+          acts += 1
+          const isUndone = acts > 1
+          await Promise.resolve()
+          acts -= 1
+          if (isUndone) throw new Error('deadlock detected')
+          return log.deadLetters.discard(ids, note, by)
+        },
+      })
+    },
+    caughtBy: [
+      'dead letters: that are redriven and discarded at once have one outcome each, and no act fails',
+    ],
+  },
+  {
     fault: 'groups all errors together',
     replaced: (log) =>
       letters(log, {

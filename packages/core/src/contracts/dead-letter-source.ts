@@ -17,6 +17,8 @@ export type { Replaced, Resolution } from './resolution.ts'
  * - A redriven delivery keeps its event id, so that a receiver recognizes an event that has already
  *   taken effect there.
  * - A redrive deletes nothing: what cannot be redriven stays, and the reason is returned.
+ * - Acts on the same letters at once wait for each other: none fails because of another, and each
+ *   letter has one outcome.
  */
 export interface DeadLetterSource {
   /** What kind of dead letters these are: `consumers`, `webhooks`, `sagas`. */
