@@ -18,6 +18,6 @@ export function rememberedNumbers(schema: string): string[] {
     rebase3(schema),
     leaseSlots5(schema),
     logLag3(schema),
-    `create or replace view ${schema}.consumer_lag as ${consumerLag(schema, 'log_lag_3')}`,
+    `create or replace view ${schema}.consumer_lag as${consumerLag(schema, 'log_lag_3')}`,
   ]
 }
