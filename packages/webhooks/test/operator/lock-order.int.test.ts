@@ -3,6 +3,7 @@ import type { Webhooks } from '@oncekey/webhooks'
 import type { PoolClient } from 'pg'
 import { v7 } from 'uuid'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { type DeliveryVerdict, recordVerdicts } from '../../src/statements/verdicts.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
 
 const database = webhooksDatabase()
@@ -116,4 +117,36 @@ test('events that are fanned out for two parties at once, in other orders, are t
     () => fanOut(sellers, database.pool(), events.toReversed()),
   )
   expect(await database.query('select from oncekey.webhook_deliveries')).toHaveLength(6)
+})
+
+test('an event is erased while the verdicts of its deliveries are recorded', async () => {
+  const hooks = database.hooks()
+  for (const _ of ['one', 'other']) {
+    await hooks.endpoints.register({ url: 'http://127.0.0.1:9', types: ['*'] })
+  }
+  const event = eventOf()
+  await fanOut(hooks, database.pool(), [event])
+  const claimed = await database.query<{ id: string; endpoint: string }>(
+    `update oncekey.webhook_deliveries
+       set epoch = 1, unfinished = 1, leased_until = now() + interval '1 minute'
+       returning id::text as id, endpoint_id::text as endpoint`,
+  )
+  const verdicts = claimed.map(({ id, endpoint: endpointId }) => ({
+    ...{ id, epoch: 1, state: 'delivered', reason: null, gone: false, delayMs: 0, blockMs: 0 },
+    ...{ blame: 'none', unsent: false, status: 204, error: null, message: null, durationMs: 1 },
+    ...{ body: null, truncated: false },
+    sent: { endpointId, url: '', headers: null, tls: null, secret: null },
+  })) as DeliveryVerdict[]
+  const { text, values } = recordVerdicts('oncekey', verdicts.toReversed(), {
+    ...{ breakerFailures: 5, cooldownMs: 1_000, maxCooldownMs: 1_000, disableAfterMs: 1_000 },
+    ...{ disableAfterAttempts: 5, disableAfterEvents: 5 },
+  })
+  await bothWhile(
+    'webhook_deliveries',
+    () => database.query(text, [...values]),
+    () => database.query(`select oncekey.erase_event($1, 'maria', '["event"]', '')`, [event.id]),
+  )
+  expect(await database.query('select distinct state from oncekey.webhook_deliveries')).toEqual([
+    { state: 'delivered' },
+  ])
 })

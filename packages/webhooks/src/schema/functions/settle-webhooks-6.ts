@@ -71,6 +71,8 @@ export function settleInShortHistory(schema: string): string {
           truncated boolean, "blockMs" bigint, unsent boolean
         )) with ordinality as o (id, epoch, state, reason, delay_ms, blame, status, error, message,
           duration_ms, body, truncated, block_ms, unsent, position)
+          -- The order in which rows are locked, as by whoever erases an event.
+          order by id
       ), settled as (
         update ${schema}.webhook_deliveries d
           set state = case o.state when 'retry' then 'pending' else o.state end,
