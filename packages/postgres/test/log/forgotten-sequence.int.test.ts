@@ -1,5 +1,6 @@
-import type { EventLog } from '@oncekey/core'
+import type { EventLog, Position } from '@oncekey/core'
 import { postgresLog } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
 import { eventOf } from '../database/claims.ts'
@@ -88,19 +89,29 @@ test('retention keeps what was appended since the sequence was set back', async 
          select (floor(extract(epoch from now()) / 86400)::bigint - 3) % 8, slot, seq, xid, id,
              type, source, subject, ordering_key, data, headers, occurred_at from moved`,
   )
-  const page = await log.read({ consumer: 'unaware', types: null, slots: taken, limit: 100 })
-  expect(page.events).toEqual([])
+  await database.query(`delete from oncekey.consumers where name <> 'unaware'`)
+  let slots: readonly { slot: number; position: Position }[] = taken
+  const isPassed = async (): Promise<boolean> => {
+    const page = await log.read({ consumer: 'unaware', types: null, slots, limit: 100 })
+    expect(page.events).toEqual([])
+    slots = page.next
+    const rows = await database.query(
+      `select from oncekey.outbox o where o.xid::text::bigint < pg_snapshot_xmin($1)::text::bigint`,
+      [slots[0]?.position.split('|')[1]],
+    )
+    return rows.length > 0
+  }
+  await waitFor(isPassed, { what: 'older transactions to end' })
   await log.advance({
     consumer: 'unaware',
     slots: taken.map(({ slot, epoch }) => ({
       slot,
       epoch,
-      position: page.next.find((each) => each.slot === slot)?.position ?? '',
+      position: slots.find((each) => each.slot === slot)?.position ?? '',
       calm: false,
       failed: [],
     })),
   })
-  await database.query(`delete from oncekey.consumers where name <> 'unaware'`)
   expect((await log.maintain()).dropped).toBe(0)
   expect(await database.query('select from oncekey.outbox')).toHaveLength(1)
   expect((await log.lag('unaware')).events).toBe(1)

@@ -28,25 +28,41 @@ async function twoLetters(log: EventLog<never>, consumer: string): Promise<strin
   return ids
 }
 
-/** Locks the letters until both acts wait for one of them. Resolves with what they do. */
-async function bothWhile<A, B>(one: () => Promise<A>, other: () => Promise<B>) {
-  const client = await database.pool().connect()
-  onTestFinished(() => client.release(true))
-  await client.query('begin')
-  await client.query('select from oncekey.deliveries for update')
+/**
+ * Runs two acts on these two letters while both are locked. They are let go one after the other: an
+ * act that waits for the second is then blocked by what the other has locked first.
+ */
+async function bothWhile<A, B>(
+  ids: readonly string[],
+  one: () => Promise<A>,
+  other: () => Promise<B>,
+) {
+  const locks = await Promise.all(ids.map((id) => lockOn(id)))
   const acts = Promise.all([one(), other()])
-  await waitFor(
-    async () => {
-      const rows = await database.query(
-        `select from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`,
-      )
-      return rows.length === 2
-    },
-    { what: 'both to wait' },
-  )
-  await client.query('commit')
+  // So that its rejection is handled if this fails before.
+  acts.catch(() => {})
+  for (const letGo of locks) {
+    await waitFor(
+      async () => {
+        const blocked = await database.query(
+          `select from pg_stat_activity
+            where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+        )
+        return blocked.length === 2
+      },
+      { what: 'both to wait' },
+    )
+    await letGo()
+  }
   return await acts
+}
+
+async function lockOn(id: string): Promise<() => Promise<void>> {
+  const client = await database.pool().connect()
+  await client.query('begin')
+  await client.query('select from oncekey.deliveries where id = $1 for update', [id])
+  onTestFinished(() => client.release(true))
+  return async () => void (await client.query('commit'))
 }
 
 // A bug: each act locked letters in an order of its own, and two that had the same letters could
@@ -57,6 +73,7 @@ test('a redrive and a discard of the same letters wait for each other', async ()
   const { redrives } = log.deadLetters
   await redrives?.start({ origin: 'redriven' }, { ratePerSecond: 1_000 }, by)
   const [carried, outcomes] = await bothWhile(
+    ids,
     async () => redrives?.carry(),
     () => log.deadLetters.discard(ids, 'too late', by),
   )
@@ -68,6 +85,7 @@ test('a consumer is retired while its letters are discarded', async () => {
   const log = postgresLog({ client: database.pool() }) as EventLog<never>
   const ids = await twoLetters(log, 'retired')
   const [retired, outcomes] = await bothWhile(
+    ids,
     () => log.retire('retired', { remaining: 'keep' }),
     () => log.deadLetters.discard(ids, 'too late', by),
   )

@@ -39,25 +39,40 @@ async function twoMessages(): Promise<[string, string]> {
   return ids
 }
 
-/** Locks all rows of a table, until both acts wait for one of them. Resolves with what they do. */
+/**
+ * Runs two acts on the two rows of a table while both rows are locked. They are let go one after
+ * the other: an act that waits for the second is then blocked by what the other has locked first.
+ */
 async function bothWhile<A, B>(table: string, one: () => Promise<A>, other: () => Promise<B>) {
-  const client = await database.pool().connect()
-  onTestFinished(() => client.release(true))
-  await client.query('begin')
-  await client.query(`select from oncekey.${table} for update`)
-  const acts = Promise.all([one(), other()])
-  await waitFor(
-    async () => {
-      const rows = await database.query(
-        `select from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`,
-      )
-      return rows.length === 2
-    },
-    { what: 'both to wait' },
+  const rows = await database.query<{ id: string }>(
+    `select id::text as id from oncekey.${table} order by ${table}.id`,
   )
-  await client.query('commit')
+  const locks = await Promise.all(rows.map(({ id }) => lockOn(table, id)))
+  const acts = Promise.all([one(), other()])
+  // So that its rejection is handled if this fails before.
+  acts.catch(() => {})
+  for (const letGo of locks) {
+    await waitFor(
+      async () => {
+        const blocked = await database.query(
+          `select from pg_stat_activity
+            where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+        )
+        return blocked.length === 2
+      },
+      { what: 'both to wait' },
+    )
+    await letGo()
+  }
   return await acts
+}
+
+async function lockOn(table: string, id: string): Promise<() => Promise<void>> {
+  const client = await database.pool().connect()
+  await client.query('begin')
+  await client.query(`select from oncekey.${table} where id::text = $1 for update`, [id])
+  onTestFinished(() => client.release(true))
+  return async () => void (await client.query('commit'))
 }
 
 const discarded = (ids: readonly string[]) => ids.map((id) => ({ id, outcome: 'discarded' }))
