@@ -25,6 +25,17 @@ async function twoLetters(log: EventLog<never>, consumer: string): Promise<strin
     )
     ids.push(row?.id ?? '')
   }
+  // The first one lies behind the second. Among so many others two are found by their ids.
+  await database.query('update oncekey.deliveries set note = $2 where id = $1', [ids[0], 'seen'])
+  await database.query(
+    `insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,
+         headers, occurred_at, state, reason, attempts, starts, due_at, dead_at)
+       select $1 || '-too', 0, 1, g::text, 't', '/', 'k', '1', '{}', now(), 'dead', 'permanent', 1,
+           1, now(), now()
+         from generate_series(1, 3000) g`,
+    [consumer],
+  )
+  await database.query('analyze oncekey.deliveries')
   return ids
 }
 

@@ -20,11 +20,21 @@ async function deadAt(hooks: Webhooks<PoolClient>, messages: readonly string[]) 
          values ($1, $2, 'dead', 'permanent', now() - $3::integer * interval '1 minute')
          returning id::text as id`,
       // The one that was made last died first.
-      [message, endpoint.id, at],
+      [message, endpoint.id, at + 1],
     )
     ids.push(row?.id ?? '')
   }
   return { endpoint, ids }
+}
+
+/** As many other letters as it takes until two are found by their ids. */
+async function otherLetters(): Promise<void> {
+  await database.query(
+    `insert into oncekey.webhook_deliveries (message_id, endpoint_id, state, reason, died_at)
+       select gen_random_uuid(), gen_random_uuid(), 'dead', 'permanent', now()
+         from generate_series(1, 3000)`,
+  )
+  await database.query('analyze oncekey.webhook_deliveries')
 }
 
 async function twoMessages(): Promise<[string, string]> {
@@ -45,7 +55,7 @@ async function twoMessages(): Promise<[string, string]> {
  */
 async function bothWhile<A, B>(table: string, one: () => Promise<A>, other: () => Promise<B>) {
   const rows = await database.query<{ id: string }>(
-    `select id::text as id from oncekey.${table} order by ${table}.id`,
+    `select id::text as id from oncekey.${table} order by ${table}.id limit 2`,
   )
   const locks = await Promise.all(rows.map(({ id }) => lockOn(table, id)))
   const acts = Promise.all([one(), other()])
@@ -97,11 +107,12 @@ test.each(['dead letters', 'a window'])(
     const hooks = database.hooks()
     const [first, second] = await twoMessages()
     const { endpoint, ids } = await deadAt(hooks, [second, first])
+    await otherLetters()
     const { redrives } = hooks.deadLetters
     if (what === 'a window') {
       const since = new Date(Date.now() - 60_000)
       await hooks.deliveries.replay({ endpointId: endpoint.id, since })
-    } else await redrives?.start({}, { ratePerSecond: 1_000 }, by)
+    } else await redrives?.start({ origin: endpoint.id }, { ratePerSecond: 1_000 }, by)
     const [carried, outcomes] = await bothWhile(
       'webhook_deliveries',
       async () => redrives?.carry(),
