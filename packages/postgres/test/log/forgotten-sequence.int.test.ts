@@ -101,7 +101,7 @@ test('retention keeps what was appended since the sequence was set back', async 
     )
     return rows.length > 0
   }
-  await waitFor(isPassed, { what: 'older transactions to end' })
+  await waitFor(isPassed, { what: 'older transactions to end', timeoutMs: 30_000 })
   await log.advance({
     consumer: 'unaware',
     slots: taken.map(({ slot, epoch }) => ({

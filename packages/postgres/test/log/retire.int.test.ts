@@ -87,7 +87,7 @@ describe('retire', () => {
     const waiting = async () =>
       (
         await database.query(
-          "select from pg_stat_activity where query like '%.retire(%' and wait_event_type = 'Lock'",
+          "select from pg_stat_activity where query like '%.retire_2(%' and wait_event_type = 'Lock'",
         )
       ).length === 1
     await waitFor(waiting, { what: 'retire to wait for the row' })
@@ -101,7 +101,7 @@ describe('retire', () => {
       async () =>
         (
           await database.query(
-            "select from pg_stat_activity where query like '%.retire(%' and state = 'active' and pid <> pg_backend_pid()",
+            "select from pg_stat_activity where query like '%.retire_2(%' and state = 'active' and pid <> pg_backend_pid()",
           )
         ).length === 0,
       { what: 'its backend to end' },
