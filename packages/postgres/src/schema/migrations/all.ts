@@ -7,6 +7,7 @@ import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
 import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { oneLife } from './event-log/one-life.ts'
 import { relaysThatLeave } from './event-log/relays-that-leave.ts'
 import { rememberedNumbers } from './event-log/remembered-numbers.ts'
 import { silentConsumers } from './event-log/silent-consumers.ts'
@@ -87,4 +88,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   rememberedNumbers,
   attemptsByName,
   forgottenAttempts,
+  oneLife,
 ]
