@@ -115,7 +115,10 @@ export function rabbitmqPublisher<Tx = unknown>({
     opened = undefined
     // A client that is not connected rejects after it has waited for the connection, and a broker
     // in alarm does not answer. Then nothing is left to close, or the connection's end does it.
-    closing = endsWithin(channel.close().catch(() => {}), CLOSE_WITHIN_MS)
+    closing = endsWithin(
+      channel.close().catch(() => {}),
+      CLOSE_WITHIN_MS,
+    )
     return closing
   }
 

@@ -15,8 +15,8 @@ const clients: Record<string, (url: string) => RabbitConnection> = {
   amqplib: (url) => amqplibConnection(() => connect(url)),
 }
 
-// A bug: each attempt waited for the first one's confirm. RabbitMQ can lose one (its issues 1766 and
-// 1782), and the event then waited for the connection to break.
+// A bug: each attempt waited for the first one's confirm. A broker can lose one, and the event then
+// waited for the connection to break.
 test.each(Object.keys(clients))(
   'an event whose confirm was lost is sent again while others are confirmed, with %s',
   async (client) => {

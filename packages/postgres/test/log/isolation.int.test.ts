@@ -26,8 +26,8 @@ describe.each(['repeatable read', 'serializable'])('in sessions set to %s', (iso
   const consumer = 'email'
   const somebodyWaits = async (): Promise<boolean> => (await database.query(WAITS)).length > 0
 
-  // A bug: two sessions that named the life at the same time did not see one another, even under the
-  // lock. With two names in the table every lease and every reading failed, for ever.
+  // A bug: two sessions that named the life at the same time did not see one another, even under
+  // the lock. With two names in the table every lease and every reading failed, for ever.
   test('two relays that begin after a crash agree on the name of the life', async () => {
     const log = postgresLog({ client: database.pool({ options }) })
     await database.query('truncate oncekey.life')

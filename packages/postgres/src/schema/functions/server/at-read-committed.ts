@@ -9,7 +9,7 @@ export function atReadCommittedFunction(schema: string): string {
   return `create function ${schema}.at_read_committed() returns boolean
     language plpgsql stable as $$
     begin
-      ${readCommitted('a statement of the log')}
+      ${readCommitted('this statement')}
       return true;
     end $$`
 }
