@@ -53,7 +53,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
 
   async function ask<Row>(statement: Statement<Row>, within = { timeoutMs }): Promise<Row[]> {
     try {
-      return await asked(statement, within)
+      return await asked.query(statement, within)
     } catch (error) {
       throw storeError(error, schemaName)
     }

@@ -66,10 +66,10 @@ export function postgresConsumers<Tx>(options: {
   readonly schema?: string
 }): PostgresConsumers {
   const schema = options.schema ?? 'oncekey'
-  const send = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
+  const client = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
   const statement = listConsumers(quotedSchema(schema))
   const ask = async <Row>(asked: Statement<Row>): Promise<Row[]> => {
-    return await send(asked, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+    return await client.query(asked, { timeoutMs: TIMEOUT_MS }).catch((error) => {
       throw storeError(error, schema)
     })
   }

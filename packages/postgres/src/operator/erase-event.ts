@@ -45,8 +45,8 @@ export async function eraseEvent<Tx>(
   const event = id.toLowerCase()
   const target = actTarget('event', event)
   const statement = eraseEventStatement(quotedSchema(schema))({ id: event, target, ...by })
-  const asked = atReadCommitted(sqlClientOf(client, { prepare: false }))
-  const [row] = await asked(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
+  const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
     throw storeError(error, schema)
   })
   return { events: Number(row?.events), entries: Number(row?.entries) }

@@ -50,8 +50,8 @@ export async function eraseScope<Tx>(
     actor,
     note,
   })
-  const asked = atReadCommitted(sqlClientOf(client, { prepare: false }))
-  const [row] = await asked(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
+  const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
     throw storeError(error, schema)
   })
   return { responses: Number(row?.responses), entries: Number(row?.entries) }

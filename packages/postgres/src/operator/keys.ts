@@ -85,7 +85,7 @@ export function postgresKeys(on: {
 
   async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
     try {
-      return await asked(statement, { timeoutMs: TIMEOUT_MS })
+      return await asked.query(statement, { timeoutMs: TIMEOUT_MS })
     } catch (error) {
       throw storeError(error, schema)
     }

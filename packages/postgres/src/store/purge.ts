@@ -1,9 +1,9 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
-import { type AskOne, atReadCommitted } from '../sql/read-committed.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
-import type { Statement } from '../sql/sql-client.ts'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
 import { purgeAttempts, purgeKeys, purgeLeases, purgeResults } from './statements/retention.ts'
 
@@ -66,14 +66,14 @@ export async function purge<Tx>(
     )
   }
 
-  const ask = atReadCommitted(sqlClientOf(client, { prepare: false }))
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
   try {
-    const results = await counted(ask, purgeResults(schema)(resultRetentionMs, limit))
-    const keys = await counted(ask, purgeKeys(schema)(keyRetentionMs, limit))
-    const attempts = await counted(ask, purgeAttempts(schema)(keyRetentionMs, limit))
+    const results = await counted(sql, purgeResults(schema)(resultRetentionMs, limit))
+    const keys = await counted(sql, purgeKeys(schema)(keyRetentionMs, limit))
+    const attempts = await counted(sql, purgeAttempts(schema)(keyRetentionMs, limit))
     // A lease is found by its attempt's token, so it is deleted only after the attempt is certainly
     // gone.
-    const leases = await counted(ask, purgeLeases(schema)(keyRetentionMs + DAY_MS, limit))
+    const leases = await counted(sql, purgeLeases(schema)(keyRetentionMs + DAY_MS, limit))
     const more = [results, keys, attempts, leases].includes(limit)
     return { results, keys: keys + attempts, more }
   } catch (error) {
@@ -81,8 +81,11 @@ export async function purge<Tx>(
   }
 }
 
-async function counted(ask: AskOne, statement: Statement<{ count: string }>): Promise<number> {
-  const [row] = await ask(statement, { timeoutMs: TIMEOUT_MS })
+async function counted(
+  sql: SqlClient<unknown>,
+  statement: Statement<{ count: string }>,
+): Promise<number> {
+  const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS })
   return Number(row?.count)
 }
 

@@ -20,9 +20,9 @@ export function postgresRedrives<Tx>(options: {
   readonly schema?: string
 }): RedriveRecords {
   const schema = options.schema ?? 'oncekey'
-  const asked = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
+  const client = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
   return redriveRecords(async (statement) => {
-    return await asked(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+    return await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
       throw storeError(error, schema)
     })
   }, quotedSchema(schema))
