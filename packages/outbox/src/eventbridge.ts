@@ -3,10 +3,11 @@ import {
   type EventBridgeClient,
   PutEventsCommand,
 } from '@aws-sdk/client-eventbridge'
+import { messageOf } from '@oncekey/core'
 import type { Consumer } from './consumer/consumer.ts'
 import type { DeliveredEvent } from './consumer/delivered-event.ts'
 import { PermanentError } from './consumer/permanent-error.ts'
-import { isMissing, RefusedEntryError } from './publishers/aws-failures.ts'
+import { isDenied, isMissing, RefusedEntryError } from './publishers/aws-failures.ts'
 import { type AwsSettings, awsPublisher } from './publishers/aws-publisher.ts'
 import { structuredEvent } from './publishers/structured-event.ts'
 
@@ -125,7 +126,11 @@ interface Outcome {
   readonly ErrorMessage?: string | undefined
 }
 
-/** Rejects with the service's own error if it knows no such bus. */
+/**
+ * Rejects with the service's own error if it knows no such bus, and with another one if it is not
+ * known whether there is one: what is sent to a bus that does not exist is answered with success.
+ * Only the right to ask may be missing.
+ */
 function busCheck(
   client: Pick<EventBridgeClient, 'send'>,
 ): (name: string, abortSignal: AbortSignal) => Promise<void> {
@@ -138,7 +143,11 @@ function busCheck(
       await client.send(new DescribeEventBusCommand({ Name: name }), { abortSignal })
     } catch (error) {
       if (isMissing(error)) throw error
-      // The right to ask is missing, or else the events fail too, with an error of their own.
+      // The events are not at fault, so none becomes a dead letter for it.
+      if (!isDenied(error)) {
+        const message = `Whether there is an event bus "${name}" is not known: ${messageOf(error)}`
+        throw new Error(message, { cause: error })
+      }
     }
     if (askedAt.size >= MOST_BUSES) askedAt.clear()
     askedAt.set(name, performance.now())

@@ -95,20 +95,35 @@ export function rabbitmqPublisher<Tx = unknown>({
   ...settings
 }: RabbitPublisherOptions): RabbitPublisher<Tx> {
   check(connection, exchange, routingKey, maxMessageBytes)
-  /** Why the broker has returned a message, by its id and its routing key. */
-  const returned = new Map<string, string>()
-  const once = oneSendEach()
   let mostBytes = maxMessageBytes
-  let channel: RabbitChannel | undefined
-  const open = (): RabbitChannel => {
-    if (channel !== undefined) return channel
-    // The client tries once, because the relay retries.
-    channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
-    channel.on('basic.return', ({ messageId = '', routingKey, replyText }) => {
-      returned.set(messageOf(messageId, routingKey), replyText)
-    })
-    return channel
+  let opened: Opened | undefined
+  /** Ends when the channel that was used before is closed, or does not answer. */
+  let closing: Promise<unknown> = Promise.resolve()
+
+  async function open(): Promise<Opened> {
+    if (opened !== undefined) return opened
+    // What the broker read on the earlier channel comes before what is sent again.
+    await closing
+    opened ??= openedOn(connection)
+    return opened
   }
+
+  /** Closes the channel; what is under way on it rejects. Never rejects itself. */
+  function close(): Promise<unknown> {
+    if (opened === undefined) return closing
+    const { channel } = opened
+    opened = undefined
+    // A client that is not connected rejects after it has waited for the connection, and a broker
+    // in alarm does not answer. Then nothing is left to close, or the connection's end does it.
+    closing = endsWithin(
+      channel.close().catch(() => {}),
+      CLOSE_WITHIN_MS,
+    )
+    return closing
+  }
+
+  // A message whose confirm was lost is confirmed on no channel any more.
+  const once = oneSendEach(() => void close())
 
   const consumer = publisher<Tx>(settings, {
     isForOne: false,
@@ -121,8 +136,11 @@ export function rabbitmqPublisher<Tx = unknown>({
       const envelope = envelopeOf(event, exchange, routingKey)
       const message = messageOf(event.id, envelope.routingKey)
       const publish = async (isAwaited: () => boolean): Promise<void> => {
+        const { channel, returned } = await open()
+        // The relay may have stopped meanwhile, and another process may be sending the event.
+        if (!isAwaited()) throw new Error('Nobody waits for this message any longer.')
         try {
-          await open().send(envelope, Buffer.from(event.json), isAwaited)
+          await channel.send(envelope, Buffer.from(event.json), isAwaited)
           // The broker returns an unroutable message before it confirms it, and the client emits
           // the returned message in the next turn of the event loop.
           await setImmediate()
@@ -143,13 +161,28 @@ export function rabbitmqPublisher<Tx = unknown>({
   return {
     ...consumer,
     async close() {
-      const closing = channel
-      channel = undefined
-      // A client that is not connected rejects after it has waited for the connection, and a broker
-      // in alarm does not answer. Then nothing is left to close, or the connection's end does it.
-      await endsWithin(closing?.close().catch(() => {}) ?? Promise.resolve(), CLOSE_WITHIN_MS)
+      await close()
     },
   }
+}
+
+interface Opened {
+  readonly channel: RabbitChannel
+  /**
+   * Why the broker has returned a message, by its id and its routing key. A return does not say
+   * which copy it is about, and another channel may have another copy.
+   */
+  readonly returned: Map<string, string>
+}
+
+function openedOn(connection: RabbitConnection): Opened {
+  const returned = new Map<string, string>()
+  // The client tries once, because the relay retries.
+  const channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
+  channel.on('basic.return', ({ messageId = '', routingKey, replyText }) => {
+    returned.set(messageOf(messageId, routingKey), replyText)
+  })
+  return { channel, returned }
 }
 
 function messageOf(id: string, routingKey: string): string {

@@ -89,6 +89,28 @@ export function orderedDeliveries(): LogBehaviour[] {
       },
     },
     {
+      title: 'that are filed while the one before them ends come to an ordered consumer',
+      needs: ['ordering'],
+      async run({ reader, events, append, name }) {
+        const by = await reader()
+        const keys = Array.from({ length: 8 }, () => name())
+        const ofEachKey = () => keys.flatMap((orderingKey) => events(1, { orderingKey }))
+        await append(...ofEachKey())
+        const firsts = await by.readAll()
+        await by.advance(firsts.map((event) => retrying(event)))
+        const { deliveries } = await by.takeDue({ run: 1 })
+        assert.equal(deliveries.length, keys.length)
+        await append(...ofEachKey())
+        const seconds = await by.readAll()
+        await Promise.all([
+          by.advance(seconds.map(parked)),
+          ...deliveries.map((due) => by.settle(due, { kind: 'done' })),
+        ])
+        const { deliveries: next } = await by.takeDue({ run: 1 })
+        assert.deepEqual(idsOf(next.map(({ event }) => event)).sort(), idsOf(seconds).sort())
+      },
+    },
+    {
       title: 'that were started but never settled come alone to an ordered consumer, too',
       needs: ['ordering'],
       async run({ reader, events, append, name }) {

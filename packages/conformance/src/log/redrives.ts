@@ -144,6 +144,17 @@ export function redrives(): LogBehaviourGroup {
         },
       },
       {
+        title: 'go on at once if the clock is put back',
+        needs: ['redrives', 'clock'],
+        async run(context) {
+          const { by } = await someDead(context, 2)
+          const id = await redrivesOf(context).start({ origin: by.consumer }, FAST)
+          await context.pass(-HOUR_MS)
+          assert.equal((await carriedOut(context, id)).redriven, 2)
+          await context.pass(HOUR_MS)
+        },
+      },
+      {
         title: 'that are cancelled leave the rest dead; what they took stays taken',
         needs: ['redrives'],
         async run(context) {
@@ -264,6 +275,7 @@ export function redrives(): LogBehaviourGroup {
 
 /** A portion is one letter, and ten are due within a second. */
 const FAST = { ratePerSecond: 10 }
+const HOUR_MS = 3_600_000
 
 export function redrivesOf({ log }: LogContext): Redrives {
   assert.ok(log.deadLetters.redrives)

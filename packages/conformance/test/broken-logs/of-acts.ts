@@ -38,6 +38,23 @@ export const ofRedrives: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'carries no redrive until a clock that was put back has come as far again',
+    replaced: (log, inside) => {
+      let latest = inside.now()
+      return redriving((right) => ({
+        start(...asked) {
+          latest = Math.max(latest, inside.now())
+          return right.start(...asked)
+        },
+        async carry() {
+          const behindMs = latest - inside.now()
+          return behindMs > 0 ? { redriven: 0, nextInMs: behindMs } : right.carry()
+        },
+      }))(log, inside)
+    },
+    caughtBy: ['redrives on record: go on at once if the clock is put back'],
+  },
+  {
     fault: 'forgets who started a redrive, and lists the oldest first',
     replaced: redriving((right) => ({
       start: (filter, pace) => right.start(filter, pace),

@@ -45,6 +45,47 @@ export const ofDeliveries: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'files by what was retrying when it began, and wakes only what was filed by then',
+    replaced(log) {
+      const asleep = new Map<string, string>()
+      return {
+        async advance(move) {
+          const all = move.slots.flatMap(({ failed }) => failed)
+          const waiting = all.filter(({ attempt }) => attempt === null)
+          const slots = move.slots.map(({ slot }) => slot)
+          const held = await log.held({ consumer: move.consumer, slots })
+          const isHeld = (key: string) => held.some(({ orderingKey }) => orderingKey === key)
+          await new Promise(setImmediate)
+          const result = await log.advance(move)
+          for (const { event } of waiting) {
+            if (isHeld(event.orderingKey)) asleep.set(event.id, event.orderingKey)
+          }
+          return result
+        },
+        async settle(request) {
+          const result = await log.settle(request)
+          const retrying = await log.held({
+            consumer: request.consumer,
+            slots: request.slots.map(({ slot }) => slot),
+          })
+          for (const [id, key] of asleep) {
+            const count = retrying.find(({ orderingKey }) => orderingKey === key)?.count ?? 0
+            if (count <= 1) asleep.delete(id)
+          }
+          return result
+        },
+        async takeDue(request) {
+          const found = await log.takeDue(request)
+          const deliveries = found.deliveries.filter(({ event }) => !asleep.has(event.id))
+          return { ...found, deliveries }
+        },
+      }
+    },
+    caughtBy: [
+      'deliveries: that are filed while the one before them ends come to an ordered consumer',
+    ],
+  },
+  {
     fault: 'settles nothing',
     replaced: () => ({ settle: async () => ({ lost: [] }) }),
     caughtBy: [

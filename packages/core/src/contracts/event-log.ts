@@ -139,7 +139,8 @@ export interface EventLog<Tx = unknown> {
    * `attempts` + 1) is returned alone.
    *
    * - The list ends with the delivery that brings it to about `maxBytes`.
-   * - A delivery that was filed behind another of its ordering key is due once that one has ended.
+   * - A delivery that was filed behind another of its ordering key is due once that one has ended,
+   *   also if that happens while it is being filed.
    * - If types are given, only their deliveries are returned: the others belong to another release.
    * - `nextInMs` says when the next delivery is due, if there is one.
    *

@@ -23,7 +23,8 @@ export interface Redrives extends RedriveRecords {
   start(filter: DeadLetterFilter, pace: RedriveStart, by?: ActedBy): Promise<string>
   /**
    * Carries one portion of each redrive of this source that has a portion due. Returns how many
-   * letters it took and when the next portion is due: `null` where no redrive is running.
+   * letters it took and when the next portion is due: `null` where no redrive is running. If the
+   * log's clock is put back, a redrive goes on at once.
    */
   carry(): Promise<Carried>
 }

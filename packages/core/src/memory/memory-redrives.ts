@@ -76,8 +76,8 @@ export function memoryRedrives(on: {
 
     async carry() {
       let redriven = 0
-      for (const kept of running()) if (kept.nextAt <= now()) redriven += carryPortion(kept)
-      const left = running().map(({ nextAt }) => nextAt)
+      for (const kept of running()) if (dueAt(kept) <= now()) redriven += carryPortion(kept)
+      const left = running().map(dueAt)
       return { redriven, nextInMs: left.length === 0 ? null : Math.ceil(Math.min(...left) - now()) }
     },
 
@@ -140,7 +140,7 @@ export function memoryRedrives(on: {
       else refused.push({ id: letter.id, outcome: 'already-done' })
     }
     if (picked.length > 0) kept.portions.push({ at: new Date(now()), redriven, refused })
-    kept.nextAt = Math.max(kept.nextAt, now() - 1_000) + (picked.length * 1_000) / ratePerSecond
+    kept.nextAt = Math.max(dueAt(kept), now() - 1_000) + (picked.length * 1_000) / ratePerSecond
     const isOver = picked.length === left.length || redriven.length >= most
     kept.redrive = {
       ...redrive,
@@ -149,6 +149,15 @@ export function memoryRedrives(on: {
       ...(isOver && { state: 'done', endedAt: new Date(now()) }),
     }
     return redriven.length
+  }
+
+  /**
+   * When the next portion is due. The rate limits how far ahead that can be; a time further ahead
+   * is of a clock that was put back since.
+   */
+  function dueAt({ nextAt, redrive }: Kept): number {
+    const furthest = now() + 10_000 + 1_000 / redrive.ratePerSecond
+    return nextAt > furthest ? now() : nextAt
   }
 
   function running(): Kept[] {

@@ -84,20 +84,17 @@ function tracedEnd(
 
 function start<Tx>(state: AttemptState<Tx>): void {
   let result: unknown
+  let isAsync: boolean
   try {
     result = call(state)
+    // Reading `then` may throw, too, because it can be a getter.
+    isAsync = isPromise(result)
   } catch (error) {
     fail(state, error)
     return
   }
-  try {
-    if (!isPromise(result)) {
-      succeed(state)
-      return
-    }
-  } catch (error) {
-    // Reading `then` may throw, because it can be a getter.
-    fail(state, error)
+  if (!isAsync) {
+    succeed(state)
     return
   }
   const { consumer } = state

@@ -59,6 +59,11 @@ export function isMissing(error: unknown): boolean {
   return MISSING.has(codeOf(error))
 }
 
+/** Whether the service says that the caller has no right to this request. */
+export function isDenied(error: unknown): boolean {
+  return DENIED.has(codeOf(error))
+}
+
 /**
  * Whether the message is at fault. What the service blames on the sender includes throttling and
  * missing rights, which pass.
@@ -81,6 +86,8 @@ function codeOf(error: unknown): string {
 }
 
 const PASSING = /throttl|limit|denied|authoriz|kms|security|token|expired|internal|unavailable/i
+
+const DENIED = new Set(['AccessDenied', 'NotAuthorized'])
 
 const MISSING = new Set(['QueueDoesNotExist', 'NonExistentQueue', 'NotFound', 'ResourceNotFound'])
 

@@ -259,7 +259,7 @@ const ROUNDS = 4
  * Whether the relay has ended the attempt, because it stops or has lost the lease. That says
  * nothing about the broker, unlike the end of the attempt's time.
  */
-function isOfRelay({ aborted, reason }: AbortSignal): boolean {
+export function isOfRelay({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof OncekeyError && reason.code === 'lease-lost'
 }
 

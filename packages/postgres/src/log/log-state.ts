@@ -3,6 +3,7 @@ import { appendEventsStatement } from '../commit/append-events.ts'
 import { endAttempt } from '../commit/attempt-mark.ts'
 import { clockWatch, readClock } from '../sql/clock-watch.ts'
 import { type ConcurrencyLimit, concurrencyLimit } from '../sql/concurrency-limit.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
 import { inPortions } from './in-portions.ts'
@@ -39,16 +40,20 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
    * If the server's clock was put back, moves the times of retries. Asks the server once a minute.
    */
   readonly watchClock: () => Promise<void>
-  /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
+  /**
+   * Runs a statement in autocommit, at READ COMMITTED if it needs that. Rejects with one of the
+   * contract's codes.
+   */
   ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
 }
 
 export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   const { client, schema, schemaName, timeoutMs } = options
+  const asked = atReadCommitted(client)
 
   async function ask<Row>(statement: Statement<Row>, within = { timeoutMs }): Promise<Row[]> {
     try {
-      return await client.query(statement, within)
+      return await asked.query(statement, within)
     } catch (error) {
       throw storeError(error, schemaName)
     }

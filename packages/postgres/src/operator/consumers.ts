@@ -1,6 +1,7 @@
 import type { ConsumerControl, LastError } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
 import { consumerControl } from '../log/consumer-control.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import type { Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
@@ -65,7 +66,7 @@ export function postgresConsumers<Tx>(options: {
   readonly schema?: string
 }): PostgresConsumers {
   const schema = options.schema ?? 'oncekey'
-  const client = sqlClientOf(options.client, { prepare: false })
+  const client = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
   const statement = listConsumers(quotedSchema(schema))
   const ask = async <Row>(asked: Statement<Row>): Promise<Row[]> => {
     return await client.query(asked, { timeoutMs: TIMEOUT_MS }).catch((error) => {

@@ -1,5 +1,6 @@
 import { type Act, actTarget, checkedAct, OptionsError } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import { storeError } from '../sql/store-error.ts'
 import { eraseEventStatement } from './statements/erase-event.ts'
@@ -44,7 +45,7 @@ export async function eraseEvent<Tx>(
   const event = id.toLowerCase()
   const target = actTarget('event', event)
   const statement = eraseEventStatement(quotedSchema(schema))({ id: event, target, ...by })
-  const sql = sqlClientOf(client, { prepare: false })
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
   const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
     throw storeError(error, schema)
   })

@@ -1,5 +1,6 @@
 import { type Act, actTarget, checkedAct } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import { storeError } from '../sql/store-error.ts'
 import { eraseScopeStatement } from './statements/erase-scope.ts'
@@ -49,7 +50,7 @@ export async function eraseScope<Tx>(
     actor,
     note,
   })
-  const sql = sqlClientOf(client, { prepare: false })
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
   const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
     throw storeError(error, schema)
   })

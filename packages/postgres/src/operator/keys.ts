@@ -9,11 +9,9 @@ import {
   keyTarget,
 } from '@oncekey/core'
 import { claimKey } from '../sql/claim-key.ts'
-import { askReadCommitted } from '../sql/read-committed.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
-import { sqlState } from '../sql/sql-state.ts'
 import { storeError } from '../sql/store-error.ts'
-import { SERIALIZATION_FAILURE } from '../sql/when-serialized.ts'
 import { listKeys, summaryOf } from './list-keys.ts'
 import {
   type ActOnKey,
@@ -31,6 +29,7 @@ export function postgresKeys(on: {
   readonly quotedSchema: string
 }): Keys {
   const { client, schema, quotedSchema } = on
+  const asked = atReadCommitted(client)
   const lockOf = (key: KeyName) => claimKey(schema, key).lock
 
   return {
@@ -86,23 +85,15 @@ export function postgresKeys(on: {
 
   async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
     try {
-      return await client.query(statement, { timeoutMs: TIMEOUT_MS })
+      return await asked.query(statement, { timeoutMs: TIMEOUT_MS })
     } catch (error) {
       throw storeError(error, schema)
     }
   }
 
-  /** Runs an act's statement at READ COMMITTED, whatever level the session is set to. */
   async function outcomeOf(statement: Statement<{ outcome: string }>): Promise<ActResult> {
-    try {
-      const [row] = await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
-        if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
-        return askReadCommitted(client, statement, { timeoutMs: TIMEOUT_MS })
-      })
-      return row?.outcome as ActResult
-    } catch (error) {
-      throw storeError(error, schema)
-    }
+    const [row] = await ask(statement)
+    return row?.outcome as ActResult
   }
 }
 

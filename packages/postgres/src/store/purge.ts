@@ -1,6 +1,7 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { atReadCommitted } from '../sql/read-committed.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
@@ -65,7 +66,7 @@ export async function purge<Tx>(
     )
   }
 
-  const sql = sqlClientOf(client, { prepare: false })
+  const sql = atReadCommitted(sqlClientOf(client, { prepare: false }))
   try {
     const results = await counted(sql, purgeResults(schema)(resultRetentionMs, limit))
     const keys = await counted(sql, purgeKeys(schema)(keyRetentionMs, limit))

@@ -10,6 +10,10 @@ import { type TestDatabase, testDatabase } from '../database/test-database.ts'
 
 describeLog({ name: 'postgres', create: fixtures(testDatabase(), {}) })
 describeLog({ name: 'postgres, prepared', create: fixtures(testDatabase(), { prepare: true }) })
+describeLog({
+  name: 'postgres, in sessions set to serializable',
+  create: fixtures(testDatabase(), {}, '-c default_transaction_isolation=serializable'),
+})
 
 const system = findSystemPostgres() === undefined ? undefined : await systemPostgresUrl()
 describe.skipIf(system === undefined)('PostgreSQL of this system', () => {
@@ -44,11 +48,12 @@ describe('pglite', () => {
 function fixtures(
   database: TestDatabase,
   options: { prepare?: boolean },
+  session?: string,
 ): () => LogFixture<PoolClient> {
   const pools: Pool[] = []
   // Two pools, as in two processes, shared by all tests because connecting takes time.
   const pool = (index: number): Pool => {
-    pools[index] ??= database.pool({ max: 10 })
+    pools[index] ??= database.pool({ max: 10, ...(session && { options: session }) })
     return pools[index]
   }
   return () => {
@@ -59,7 +64,8 @@ function fixtures(
       async open(events) {
         const writer = await pool(1).connect()
         writers.push(writer)
-        await writer.query('begin')
+        // At SERIALIZABLE it might be refused, as any transaction beside one that reads.
+        await writer.query('begin isolation level read committed')
         await append(writer, events.map(emittedOf)).then((written) =>
           rename(writer, written, events),
         )

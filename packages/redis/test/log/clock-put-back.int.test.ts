@@ -45,6 +45,30 @@ test('what a redrive has put back before the clock was put back is tried at once
   expect((await takeDue(log, held)).deliveries).toHaveLength(1)
 })
 
+// A bug: a redrive whose next portion was due by a clock that was ahead took nothing until the
+// clock had come as far again.
+test('a redrive goes on at once, also one behind many that are not due', async () => {
+  const log = logOf()
+  await log.append([eventOf(), eventOf()])
+  const held = await hold(log)
+  await fail(log, held, { kind: 'dead', reason: 'permanent' })
+  const { redrives } = log.deadLetters
+  const id = await redrives?.start({}, { ratePerSecond: 10 })
+  await redrives?.carry()
+  const others: (string | undefined)[] = []
+  for (let count = 0; count < 25; count += 1) others.push(await redrives?.start({}, {}))
+  const [running = ''] = await client.keys('*:redrives:running')
+  const redriveKey = (of: string | undefined) => running.replace(/running$/, String(of))
+  const dueIn = async (of: string | undefined, ms: number) => {
+    await client.hset(redriveKey(of), 'next_at', Date.now() + ms)
+    await client.zadd(running, Date.now() + ms, String(of))
+  }
+  for (const other of others) await dueIn(other, 5_000)
+  await dueIn(id, HOUR_MS)
+  expect(await redrives?.carry()).toMatchObject({ redriven: 1 })
+  expect(await redrives?.get(id ?? '')).toMatchObject({ redriven: 2 })
+})
+
 test('what does not say when it was scheduled does not hold up what is behind it', async () => {
   const log = logOf()
   const first = eventOf()

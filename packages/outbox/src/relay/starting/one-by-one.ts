@@ -12,11 +12,26 @@ export function oneByOne<Item extends { readonly slot: { readonly lost: boolean 
   over: () => void,
 ): void {
   const rest = [...items]
-  const next = (): void => {
-    while (rest[0]?.slot.lost) rest.shift()
-    if (rest.length === 0 || ticket.isDropped()) over()
-    else if (ticket.mayStart()) start(rest.shift() as Item, next)
-    else ticket.wait().then(next)
+  let isDue = false
+  let isStarting = false
+
+  function next(): void {
+    isDue = true
+    // The item of a synchronous consumer ends inside start(), which calls next() again. The loop
+    // below then takes the next item: thousands of calls within one another overflow the stack.
+    if (isStarting) return
+    isStarting = true
+    try {
+      while (isDue) {
+        isDue = false
+        while (rest[0]?.slot.lost) rest.shift()
+        if (rest.length === 0 || ticket.isDropped()) over()
+        else if (ticket.mayStart()) start(rest.shift() as Item, next)
+        else ticket.wait().then(next)
+      }
+    } finally {
+      isStarting = false
+    }
   }
   next()
 }

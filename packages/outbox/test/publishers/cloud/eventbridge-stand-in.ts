@@ -33,6 +33,8 @@ export interface EventBridgeStandIn {
   /** Whether the answer to a `PutEvents` is lost, which has been carried out. */
   loseAnswer: () => boolean
   mayDescribe: boolean
+  /** Decides whether `DescribeEventBus` fails, with this status and name. */
+  failToDescribe: () => { readonly status: number; readonly name: string } | undefined
   stop(): Promise<void>
 }
 
@@ -44,7 +46,9 @@ export async function startEventBridgeStandIn(): Promise<EventBridgeStandIn> {
       response.end(JSON.stringify(body))
     }
     if (request.headers['x-amz-target'] === 'AWSEvents.DescribeEventBus') {
-      if (!standIn.mayDescribe) answer(400, { __type: 'AccessDeniedException' })
+      const failure = standIn.failToDescribe()
+      if (failure !== undefined) answer(failure.status, { __type: failure.name })
+      else if (!standIn.mayDescribe) answer(400, { __type: 'AccessDeniedException' })
       else if (standIn.buses.has(input.Name)) answer(200, { Name: input.Name })
       else answer(400, { __type: 'ResourceNotFoundException', message: 'no such bus' })
       return
@@ -76,6 +80,7 @@ export async function startEventBridgeStandIn(): Promise<EventBridgeStandIn> {
     refuse: () => undefined,
     loseAnswer: () => false,
     mayDescribe: true,
+    failToDescribe: () => undefined,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -148,6 +148,31 @@ test('a bus that the client may not ask for counts as existing', async () => {
   })
 })
 
+// A bug: after any failure of the question the bus counted as existing for a minute. What was sent
+// to a bus that did not exist was answered with success, and lost.
+test.each([
+  { status: 400, name: 'ThrottlingException' },
+  { status: 500, name: 'InternalException' },
+  { status: 400, name: 'ValidationException' },
+])('nothing is sent to a bus that could not be asked for, $name', async (failure) => {
+  const publisher = publisherOf({ eventBusName: 'late' })
+  let failures = 0
+  bridge.failToDescribe = () => {
+    failures += 1
+    return failures <= 3 ? failure : undefined
+  }
+  await relaying(pool, [publisher], async () => {
+    await emitNumbered(pool, [publisher.name], 3)
+    await waitFor(() => failures > 3, { what: 'the bus to be asked for again' })
+    await missingOnFile(pool, publisher.name)
+    bridge.buses.add('late')
+    await waitFor(() => distinct(numbered()) === 3, { what: 'the events', timeoutMs: 60_000 })
+    expect(await deadOf(pool, publisher.name, 0)).toEqual([])
+  })
+  expectAllInOrder(numbered(), [publisher.name], 3)
+  expect(bridge.lost).toEqual([])
+})
+
 test('a type or a source that EventBridge would discard is a dead letter before it is sent', async () => {
   const publisher = publisherOf()
   const letters = await relaying(pool, [publisher], async () => {

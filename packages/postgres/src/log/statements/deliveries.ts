@@ -9,10 +9,12 @@ import { attemptFields, verdictFields } from './verdict-fields.ts'
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ reply: string }> {
   const inOrder = `
     select ${schema}.take_runs_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
-      $4::integer, $5::text[], $6::text[], $8::bigint, $9::integer) as reply`
+      $4::integer, $5::text[], $6::text[], $8::bigint, $9::integer) as reply
+      where ${schema}.at_read_committed()`
   const text = `
     select ${schema}.take_due_3($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
-      $4::integer, $5::text[], $6::text[], $8::bigint) as reply`
+      $4::integer, $5::text[], $6::text[], $8::bigint) as reply
+      where ${schema}.at_read_committed()`
   return ({ consumer, slots, except, limit, run, types = null, maxBytes = PAGE_BYTES }) => {
     const parts = splitTypes(types)
     const values = [
@@ -106,7 +108,7 @@ export interface HeldKeyRow {
 /** Records how deliveries ended; `lost` is a JSON list of slots. */
 export function recordVerdicts(schema: string): (request: Settle) => Statement<{ lost: string }> {
   const text = `select ${schema}.settle_3($1::text, ${schema}.still_held($2::json, $4::text),
-      $3::json) as lost`
+      $3::json) as lost where ${schema}.at_read_committed()`
   return ({ consumer, slots, settled }) => ({
     name: 'settle',
     text,

@@ -42,7 +42,8 @@ export function emitOnce(
   eventId: string,
   events: readonly OutboxEvent[],
 ) => Statement<{ outcome: 'done' | 'duplicate' }> {
-  const text = `select ${schema}.emit_once($1::text, $2::text, $3::json) as outcome`
+  const text = `select ${schema}.emit_once($1::text, $2::text, $3::json) as outcome
+      where ${schema}.at_read_committed()`
   return (consumer, eventId, events) => ({
     name: 'emit_once',
     text,

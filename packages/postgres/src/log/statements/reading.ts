@@ -95,12 +95,14 @@ export function logLag(
  * restored copy begins another life, in which earlier positions and epochs mean nothing.
  */
 export function presentLife(schema: string): Statement<{ life: string }> {
-  return { name: 'present_life', text: `select ${schema}.name_life() as life`, values: [] }
+  const text = `select ${schema}.name_life() as life where ${schema}.at_read_committed()`
+  return { name: 'present_life', text, values: [] }
 }
 
 /** Repairs all cursors of a restored database; returns how many, or 0 if that was done before. */
 export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
-  return { name: 'rebase', text: `select ${schema}.rebase_3() as rebased`, values: [] }
+  const text = `select ${schema}.rebase_3() as rebased where ${schema}.at_read_committed()`
+  return { name: 'rebase', text, values: [] }
 }
 
 /**

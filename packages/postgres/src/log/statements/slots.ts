@@ -10,7 +10,8 @@ export function leaseSlots(
 ): (request: LeaseRequest) => Statement<{ reply: string }> {
   const text = `
     select ${schema}.lease_slots_5($1::text, $2::text, $3::integer,
-      ${schema}.still_held($4::json, $5::text), $6::boolean) as reply`
+      ${schema}.still_held($4::json, $5::text), $6::boolean) as reply
+      where ${schema}.at_read_committed()`
   return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
     name: 'lease_slots',
     text,
@@ -44,7 +45,8 @@ export function releaseSlots(
   schema: string,
 ): (request: Parameters<EventLog['release']>[0]) => Statement {
   const text = `select ${schema}.release_slots_2($1::text, $2::text,
-      ${schema}.still_held($3::json, $5::text), $4::boolean)`
+      ${schema}.still_held($3::json, $5::text), $4::boolean)
+      where ${schema}.at_read_committed()`
   return ({ consumer, relay, slots, leaving }) => ({
     name: 'release_slots',
     text,
@@ -55,7 +57,7 @@ export function releaseSlots(
 /** Moves cursors and files failed events in one statement; `lost` is a JSON list of slots. */
 export function advance(schema: string): (move: Advance) => Statement<{ lost: string }> {
   const text = `select ${schema}.advance_3($1::text, ${schema}.still_held($2::json, $4::text),
-      $3::json) as lost`
+      $3::json) as lost where ${schema}.at_read_committed()`
   return ({ consumer, slots }) => {
     const failed = slots.flatMap((slot) => slot.failed)
     const inOrder = [...slots].sort((one, other) => one.slot - other.slot)

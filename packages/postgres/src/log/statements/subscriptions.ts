@@ -14,7 +14,8 @@ export function subscribe(
     select set_config('synchronous_commit', case current_setting('synchronous_commit')
           when 'off' then 'on' else current_setting('synchronous_commit') end, true),
         ${schema}.subscribe_2($1::text, $2::boolean)::text, ${schema}.name_life() as life,
-        (${numbersPerSession(schema)}) as in_advance`
+        (${numbersPerSession(schema)}) as in_advance
+      where ${schema}.at_read_committed()`
   return ({ consumer, startAt }) => ({
     name: 'subscribe',
     text,
@@ -100,7 +101,7 @@ export function retire(
     )
     select done.count::text as count,
         case when done.known > 0 or done.count > 0 then ${audit} end::text as operation
-      from done`
+      from done where ${schema}.at_read_committed()`
   return (consumer, { remaining, note, actor }) => ({
     name: 'retire',
     text,

@@ -1,5 +1,6 @@
 import type { RedriveRecords } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from '../../bridges/postgres-client.ts'
+import { atReadCommitted } from '../../sql/read-committed.ts'
 import { quotedSchema } from '../../sql/schema-name.ts'
 import { storeError } from '../../sql/store-error.ts'
 import { redriveRecords } from './redrive-records.ts'
@@ -19,7 +20,7 @@ export function postgresRedrives<Tx>(options: {
   readonly schema?: string
 }): RedriveRecords {
   const schema = options.schema ?? 'oncekey'
-  const client = sqlClientOf(options.client, { prepare: false })
+  const client = atReadCommitted(sqlClientOf(options.client, { prepare: false }))
   return redriveRecords(async (statement) => {
     return await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
       throw storeError(error, schema)

@@ -135,7 +135,7 @@ export function runningRedrives(
         from ${schema}.redrives r
         where r.source = $1::text and r.state = 'running'
           and r.kind = any(array(select json_array_elements_text($2::json)))
-        order by r.next_at limit 20`,
+        order by ${dueAt('r')} limit 20`,
     values: [source, JSON.stringify(kinds)],
     cancellable: true,
   })

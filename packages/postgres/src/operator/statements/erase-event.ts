@@ -13,7 +13,8 @@ export function eraseEventStatement(
     name: 'erase_event',
     text: `
       select e.events::text as events, e.entries::text as entries
-        from ${schema}.erase_event($1::text, $2::text, $3::text, $4::text) e`,
+        from ${schema}.erase_event($1::text, $2::text, $3::text, $4::text) e
+        where ${schema}.at_read_committed()`,
     values: [id, actor, target, note],
   })
 }

@@ -9,6 +9,7 @@ import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
 import { lettersInOrder } from './event-log/letters-in-order.ts'
 import { livingHolders } from './event-log/living-holders.ts'
 import { numbersUsedUp } from './event-log/numbers-used-up.ts'
+import { oneLife } from './event-log/one-life.ts'
 import { relaysThatLeave } from './event-log/relays-that-leave.ts'
 import { rememberedNumbers } from './event-log/remembered-numbers.ts'
 import { silentConsumers } from './event-log/silent-consumers.ts'
@@ -91,4 +92,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   forgottenAttempts,
   numbersUsedUp,
   lettersInOrder,
+  oneLife,
 ]

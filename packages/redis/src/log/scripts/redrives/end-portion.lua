@@ -15,7 +15,7 @@ if redrive[1] ~= ARGV[2] then
 end
 local state, most, rate = redrive[2], redrive[3], redrive[4]
 local taken = ARGV[3] + ARGV[4]
-local next_at = math.max(tonumber(redrive[5]), now - 1000) + math.ceil(taken * 1000 / rate)
+local next_at = math.max(due_at(redrive[5], rate, now), now - 1000) + math.ceil(taken * 1000 / rate)
 local is_over = ARGV[7] == '1' or most ~= '' and redrive[6] + ARGV[3] >= tonumber(most)
 redis.call('HINCRBY', redrive_key(ARGV[1]), 'redriven', ARGV[3])
 redis.call('HINCRBY', redrive_key(ARGV[1]), 'refused', ARGV[4])

@@ -11,6 +11,12 @@ local function portions_key(id)
   return redrive_key(id) .. ':portions'
 end
 local running_key = KEYS[1] .. ':running'
+local function due_at(next_at, rate, present)
+  if tonumber(next_at) > present + 10000 + 1000 / rate then
+    return present
+  end
+  return tonumber(next_at)
+end
 `
 
 /** `cancel-redrive.lua` */
@@ -45,7 +51,7 @@ if redrive[1] ~= ARGV[2] then
 end
 local state, most, rate = redrive[2], redrive[3], redrive[4]
 local taken = ARGV[3] + ARGV[4]
-local next_at = math.max(tonumber(redrive[5]), now - 1000) + math.ceil(taken * 1000 / rate)
+local next_at = math.max(due_at(redrive[5], rate, now), now - 1000) + math.ceil(taken * 1000 / rate)
 local is_over = ARGV[7] == '1' or most ~= '' and redrive[6] + ARGV[3] >= tonumber(most)
 redis.call('HINCRBY', redrive_key(ARGV[1]), 'redriven', ARGV[3])
 redis.call('HINCRBY', redrive_key(ARGV[1]), 'refused', ARGV[4])
@@ -119,7 +125,8 @@ ${redriveLua}
 if not redis.call('ZSCORE', running_key, ARGV[1]) then
   return 0
 end
-if tonumber(redis.call('HGET', redrive_key(ARGV[1]), 'next_at')) > now then
+local redrive = redis.call('HMGET', redrive_key(ARGV[1]), 'next_at', 'rate')
+if due_at(redrive[1], redrive[2], now) > now then
   return 0
 end
 local next_at = digits(now + ARGV[2])
@@ -132,14 +139,33 @@ return 1
 export const runningRedrivesLua: string = `
 ${clockLua}
 ${redriveLua}
+local ids, seen = {}, {}
+for _, range in ipairs({'ZRANGE', 'ZREVRANGE'}) do
+  for _, id in ipairs(redis.call(range, running_key, 0, ARGV[1] - 1)) do
+    if not seen[id] then
+      seen[id], ids[#ids + 1] = true, id
+    end
+  end
+end
 local found = {}
-for _, id in ipairs(redis.call('ZRANGE', running_key, 0, ARGV[1] - 1)) do
+for at, id in ipairs(ids) do
   local redrive = redis.call('HMGET', redrive_key(id), 'filter', 'rate', 'most', 'redriven',
     'started_us', 'cursor', 'portions', 'plan', 'next_at')
-  found[#found + 1] = {id, redrive[1], redrive[2], redrive[3], redrive[4], redrive[5], redrive[6],
-    redrive[7], redrive[8] or '', digits(redrive[9] - now)}
+  local due = due_at(redrive[9], redrive[2], now)
+  found[at] = {due = due, at = at, answer = {id, redrive[1], redrive[2], redrive[3], redrive[4],
+    redrive[5], redrive[6], redrive[7], redrive[8] or '', digits(due - now)}}
 end
-return found
+table.sort(found, function(one, other)
+  if one.due ~= other.due then
+    return one.due < other.due
+  end
+  return one.at < other.at
+end)
+local answers = {}
+for at = 1, math.min(#found, ARGV[1]) do
+  answers[at] = found[at].answer
+end
+return answers
 `
 
 /** `start-redrive.lua` */

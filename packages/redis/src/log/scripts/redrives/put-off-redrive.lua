@@ -8,7 +8,8 @@ if not redis.call('ZSCORE', running_key, ARGV[1]) then
 end
 -- It is not due if its portion was carried although that seemed to fail, and has set when the next
 -- is due, or if another process has put it off.
-if tonumber(redis.call('HGET', redrive_key(ARGV[1]), 'next_at')) > now then
+local redrive = redis.call('HMGET', redrive_key(ARGV[1]), 'next_at', 'rate')
+if due_at(redrive[1], redrive[2], now) > now then
   return 0
 end
 local next_at = digits(now + ARGV[2])
