@@ -7,7 +7,7 @@ import { watchRaw } from '../exchange/raw-response.ts'
 import { bodyOf, MADE_OF_THE_BODY, putAnswer } from '../reply/answer.ts'
 import { headersOf } from '../reply/reply-headers.ts'
 import { trailersOf } from '../reply/reply-trailers.ts'
-import { stopListening } from '../request/kept-body.ts'
+import { forgetBody } from '../request/kept-body.ts'
 import { readRequest } from './read-request.ts'
 
 /**
@@ -51,7 +51,7 @@ export const claim = function idempotency(
 
 /** Nobody asks for it again, and the handler may read more of it than there is memory. */
 function leaveBody(exchange: Exchange): void {
-  if (exchange.body !== undefined) stopListening(exchange.body)
+  if (exchange.body !== undefined) forgetBody(exchange.body)
   exchange.body = undefined
 }
 
