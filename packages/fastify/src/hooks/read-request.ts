@@ -3,7 +3,6 @@ import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/cor
 import { arrivedOf, goneSignal, isUnread } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
-import type { KeptBody } from '../request/kept-body.ts'
 import { comparedBody, receivedBody } from '../request/request-body.ts'
 
 /** Converts a Fastify request for the engine. */
@@ -33,7 +32,7 @@ export function readRequest(
         const value = fingerprint(request)
         return withBody({ kind: 'chosen', value, isUnread: () => nobodyRead(exchange, reply) })
       }
-      const body = comparedBody(raw, reply.raw, exchange.body as KeptBody)
+      const body = comparedBody(raw, reply.raw, exchange.body)
       return body instanceof Promise ? body.then(withBody) : withBody(body)
     },
     rawBody: () => receivedBody(raw, reply.raw, exchange.body),

@@ -6,7 +6,7 @@ import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
 import { capture, captureNotFound } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
 import { bodyLimitOf } from '../request/body-limit.ts'
-import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.ts'
+import { type BodyStream, forgetBody, type KeptBody, keepBody } from '../request/kept-body.ts'
 import { contextOf, mountedTwice } from './plugin.ts'
 import { runLast } from './run-last.ts'
 
@@ -62,9 +62,17 @@ export function lateIdempotency(
     }
   }
 
+  function captureOrForget(...[request, ...sent]: Parameters<typeof capture>): void {
+    // Whoever answers a request that was not claimed has no use for what was kept of it.
+    const body = bodies.get(request)
+    if (body !== undefined) forgetBody(body)
+    bodies.delete(request)
+    capture(request, ...sent)
+  }
+
   function cover(route: RouteOptions): void {
     if (mayCover(route)) runLast(route, 'preParsing', keepOn(route))
-    runLast(route, 'onSend', capture)
+    runLast(route, 'onSend', captureOrForget)
   }
 
   async function install(fastify: FastifyInstance): Promise<void> {

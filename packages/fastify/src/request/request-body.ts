@@ -14,19 +14,21 @@ import {
 /**
  * The body for a fingerprint, as far as it is visible when the handler should run: its bytes, or
  * the digest of a large one. Whether an unread body exists is decided by reading ahead, because
- * HTTP/2 and `inject` do not announce a length.
+ * HTTP/2 and `inject` do not announce a length. Nothing of it is kept any more (`undefined`) once the
+ * request was answered.
  */
 export function comparedBody(
   raw: IncomingMessage,
   res: ServerResponse,
-  kept: KeptBody,
+  kept: KeptBody | undefined,
 ): RequestBody | Promise<RequestBody> {
-  return bodyOf(raw, res, kept, comparedBytes)
+  return kept === undefined ? UNSEEN : bodyOf(raw, res, kept, comparedBytes)
 }
 
 /**
  * The body for options that need all of its bytes. Throws `request-too-large` if there were more
- * than are kept. Nothing of it is kept any more once the key was claimed (`undefined`).
+ * than are kept. Nothing of it is kept any more (`undefined`) once the key was claimed, or the
+ * request was answered.
  */
 export function receivedBody(
   raw: IncomingMessage,
