@@ -14,8 +14,8 @@ import {
 /**
  * The body for a fingerprint, as far as it is visible when the handler should run: its bytes, or
  * the digest of a large one. Whether an unread body exists is decided by reading ahead, because
- * HTTP/2 and `inject` do not announce a length. Nothing of it is kept any more (`undefined`) once the
- * request was answered.
+ * HTTP/2 and `inject` do not announce a length. Nothing of it is kept any more (`undefined`) once
+ * the request was answered.
  */
 export function comparedBody(
   raw: IncomingMessage,
