@@ -30,3 +30,9 @@ test('a type whose members an object also has is a section of the page', () => {
   expect(ours.filter((name) => !page.includes(` ### ${name} `))).toEqual([])
   expect(page).toContain('| `rotateSecret` |')
 })
+
+// `Intake` lost its section when `takeIn` became an inherited member of `EventLog`.
+test('what an inherited method returns is a section of the page, too', () => {
+  const page = readFileSync('docs/reference/methods.md', 'utf8')
+  expect(page).toContain('\n### Intake\n')
+})

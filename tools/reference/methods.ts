@@ -96,7 +96,7 @@ function withInherited(
 
 /**
  * The interfaces of what a user is given: contexts, what an exported function returns, and what is
- * a member of such an object or is returned by it. Others, such as the shapes of drivers, are what
+ * a member of such an object, inherited ones too, or is returned by it. Others, such as the shapes of drivers, are what
  * a user passes in.
  */
 function givenTo(declared: readonly Declared[]): ReadonlySet<string> {
@@ -108,7 +108,9 @@ function givenTo(declared: readonly Declared[]): ReadonlySet<string> {
   }
   const given = new Set(objects.filter((one) => /Context$/.test(one.name) || isReturned(one)))
   for (const one of given) {
-    for (const { type } of interfaceDocs(one.file, one.name)?.members ?? []) {
+    const docs = interfaceDocs(one.file, one.name)
+    const members = docs === undefined ? [] : withInherited(docs, declared, new Set()).members
+    for (const { type } of members) {
       const result = type.replace(/^.*\) ?(=>|:) /, '')
       for (const other of objects) {
         if (new RegExp(`\\b${other.name}\\b`).test(result)) given.add(other)

@@ -1,4 +1,5 @@
 import { noteKey } from './answer.ts'
+import { atOnce } from './at-once.ts'
 import { type Answer, attempt, holdersOf, type Loss } from './attempt.ts'
 import { delayAfter } from './delay.ts'
 import { OptionsError, RetryError, type RetryErrorCode } from './errors.ts'
@@ -6,7 +7,7 @@ import { type FrozenRequest, freezeRequest, isRequest } from './frozen-request.t
 import { keyLine, keyOfLine } from './key.ts'
 import { type FetchOptions, type ResolvedOptions, resolveOptions, responseMode } from './options.ts'
 import { type ClaimPendingKey, type PendingKey, pendingKeys } from './pending-keys.ts'
-import { isFinal, retryReason, unheeded } from './retry-reason.ts'
+import { isFinal, retryReason } from './retry-reason.ts'
 import type { RetryReason } from './should-retry.ts'
 import { sleep, startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
 
@@ -200,13 +201,14 @@ function unanswered(code: RetryErrorCode, call: Call, cause: unknown): RetryErro
 
 function tell(call: Call, outcome: Answer | Loss, reason: RetryReason, delayMs: number): void {
   const { options, attempts, key } = call
-  const told: unknown = options.onRetry({
-    attempt: attempts,
-    delayMs,
-    reason,
-    key: key as string,
-    status: outcome.kind === 'answer' ? outcome.response.status : undefined,
-    error: outcome.kind === 'lost' ? outcome.error : undefined,
-  })
-  unheeded(told)
+  atOnce<unknown>(
+    options.onRetry({
+      attempt: attempts,
+      delayMs,
+      reason,
+      key: key as string,
+      status: outcome.kind === 'answer' ? outcome.response.status : undefined,
+      error: outcome.kind === 'lost' ? outcome.error : undefined,
+    }),
+  )
 }

@@ -1,4 +1,5 @@
 import { isReplayed } from './answer.ts'
+import { atOnce } from './at-once.ts'
 import type { Answer, Loss } from './attempt.ts'
 import type { RetryReason, ShouldRetry } from './should-retry.ts'
 
@@ -18,23 +19,17 @@ export function retryReason(
   shouldRetry: ShouldRetry,
 ): RetryReason | undefined {
   const isLost = outcome.kind === 'lost'
-  const said = shouldRetry({
-    response: isLost ? undefined : outcome.response,
-    error: isLost ? outcome.error : undefined,
-    attempt,
-  })
+  const said: unknown = atOnce(
+    shouldRetry({
+      response: isLost ? undefined : outcome.response,
+      error: isLost ? outcome.error : undefined,
+      attempt,
+    }),
+  )
   const reason = ruledReason(outcome)
   // A promise is not a decision: taken as `true`, it would repeat a request that succeeded.
-  if (typeof said !== 'boolean') {
-    unheeded(said)
-    return reason
-  }
+  if (typeof said !== 'boolean') return reason
   return said ? (reason ?? 'status') : undefined
-}
-
-/** Handles the promise of a callback that is not awaited, whose rejection would end a process. */
-export function unheeded(answer: unknown): void {
-  if (answer instanceof Promise) answer.catch(() => {})
 }
 
 function ruledReason(outcome: Answer | Loss): RetryReason | undefined {

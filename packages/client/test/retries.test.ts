@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { createFetch, keyOf, type RetryEvent } from '@oncekey/client'
 import { expect, test } from 'vitest'
 import { answer, cut, drop, problem, type Step, scriptedServer, stall } from './scripted-server.ts'
@@ -119,9 +120,13 @@ test('shouldRetry decides before the rules, and leaves the rest to them', async 
   ])
 })
 
+const rejectsElsewhere = () => runInNewContext("Promise.reject(new Error('no'))")
+
 test.each<[string, () => unknown]>([
   ['a promise', async () => true],
   ['a promise that rejects', () => Promise.reject(new Error('no'))],
+  // A bug: its rejection ended the process.
+  ['a promise of another realm that rejects', rejectsElsewhere],
   ['null', () => null],
   ['a word', () => 'yes'],
 ])('shouldRetry that answers %s leaves it to the rules', async (_, shouldRetry) => {
@@ -131,9 +136,12 @@ test.each<[string, () => unknown]>([
   expect(server.seen.length).toBe(2)
 })
 
-test('an onRetry that rejects later has no effect', async () => {
+test.each([
+  ['this realm', () => Promise.reject(new Error('no log'))],
+  ['another realm', rejectsElsewhere],
+])('an onRetry that rejects later has no effect: a promise of %s', async (_, onRetry) => {
   const server = await scriptedServer(answer(503), answer(201, 'order 1'))
-  const fetch = createFetch({ ...quick, onRetry: () => Promise.reject(new Error('no log')) })
+  const fetch = createFetch({ ...quick, onRetry })
   expect((await fetch(`${server.url}/orders`, post)).status).toBe(201)
 })
 

@@ -45,10 +45,8 @@ export type {
   Advance,
   EventLog,
   EventLogCapabilities,
-  Intake,
   Lag,
   Subscription,
-  TakeIn,
   Want,
 } from './contracts/event-log.ts'
 export { emittedIds } from './contracts/events/emitted-ids.ts'
@@ -69,6 +67,7 @@ export {
   splitTypes,
 } from './contracts/events/event-types.ts'
 export type { Fingerprint } from './contracts/fingerprint.ts'
+export type { Intake, LogInbox, TakeIn } from './contracts/inbox.ts'
 export {
   type ActResult,
   checkKeyFilter,

@@ -129,7 +129,7 @@ describe('the fingerprint of the body as received', () => {
     expect(await statusOf(app, { body: '{}' })).toBe(422)
   })
 
-  test('distinguishes large bodies by a hash without keeping them', async () => {
+  test('distinguishes large bodies by a digest without keeping them', async () => {
     const { app } = await coveredApp()
     app.addContentTypeParser(
       'application/octet-stream',

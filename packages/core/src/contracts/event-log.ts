@@ -3,6 +3,7 @@ import type { Operations } from '../acts/operations.ts'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { OutboxEvent } from './events/event.ts'
+import type { LogInbox } from './inbox.ts'
 import type { Page, ReadRequest } from './logged-event.ts'
 import type { Maintenance, Retired, RetireOptions } from './retirement.ts'
 import type { HeldSlot, Lease, LeaseRequest, Position } from './slots.ts'
@@ -10,8 +11,8 @@ import type { Standing } from './subscription-record.ts'
 
 /**
  * The contract of a log of events: it hands every event to every consumer at least once and
- * remembers how far each has come. Every sentence below is tested by `describeLog` of
- * `@oncekey/conformance`.
+ * remembers how far each has come. Every sentence below, and in {@link LogInbox}, is tested by
+ * `describeLog` of `@oncekey/conformance`.
  *
  * The log is divided into {@link SLOTS} slots by ordering key. A consumer has one cursor per slot.
  * A relay leases slots, reads on from their cursors and moves them. Every write about a slot is
@@ -20,7 +21,7 @@ import type { Standing } from './subscription-record.ts'
  * Positions are opaque text that the log makes and takes back. A relay may read on from a position
  * that it has not written yet: reading ahead and recording outcomes are separate.
  */
-export interface EventLog<Tx = unknown> {
+export interface EventLog<Tx = unknown> extends LogInbox<Tx> {
   readonly capabilities: EventLogCapabilities
 
   /**
@@ -175,32 +176,6 @@ export interface EventLog<Tx = unknown> {
   >
 
   /**
-   * Opens a transaction of the inbox, which takes events in once per consumer.
-   *
-   * - What is written through `handle`, the mark that the events were taken in, and the events
-   *   given to `commit` are one commit.
-   * - `fresh` are the events that had not been taken in before. Of any number of transactions that
-   *   take the same event in concurrently, at most one commits it.
-   *
-   * Throws `transaction-unsupported` where `capabilities.transactions` is false, and `store-busy`;
-   * `log-restored` if the slots were leased in an earlier life of the log. Earlier events may have
-   * lost their effects since, and must take effect again first.
-   */
-  takeIn(request: TakeIn): Promise<Intake<Tx>>
-
-  /**
-   * For a handler that emitted events without a transaction: commits the inbox's mark together with
-   * the events. `duplicate`: the event had been taken in before, and nothing was written. A log
-   * without transactions may append the events all the same, unless it knows that they were
-   * appended.
-   */
-  emit(request: {
-    readonly consumer: string
-    readonly eventId: string
-    readonly events: readonly OutboxEvent[]
-  }): Promise<'done' | 'duplicate'>
-
-  /**
    * Appends events in a commit of their own, in this order, for code that has no transaction.
    * Throws `event-invalid`, and appends none, if `emit()` would have refused one of them.
    */
@@ -273,31 +248,6 @@ export interface Advance {
      */
     readonly failed: readonly FailedDelivery[]
   })[]
-}
-
-export interface TakeIn {
-  readonly consumer: string
-  readonly eventIds: readonly string[]
-  /**
-   * The slots of the events, as this relay holds them; the log checks in which of its lives they
-   * were leased. @default no such check
-   */
-  readonly slots?: readonly HeldSlot[]
-  /** The limit for getting a free connection, opening it and BEGIN together. Milliseconds. */
-  readonly timeoutMs: number
-}
-
-/**
- * A transaction of the inbox. It ends exactly once, through `commit` or `rollback`; from then on
- * `handle` throws `transaction-over`.
- */
-export interface Intake<Tx> {
-  readonly handle: Tx
-  readonly fresh: ReadonlySet<string>
-  /** Throws where the outcome of the commit is not known. */
-  commit(events: readonly OutboxEvent[]): Promise<void>
-  /** Never rejects. */
-  rollback(): Promise<void>
 }
 
 export interface Lag {

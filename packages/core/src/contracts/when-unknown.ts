@@ -13,7 +13,8 @@ export interface UnknownOutcome {
 
 /**
  * What a `whenUnknown` function found out: nothing happened (`retake` runs the handler again),
- * still unclear (`hold` answers 409), or the response that the lost attempt should have had.
+ * still unclear (`hold` answers 409, unless the key was answered or freed meanwhile), or the
+ * response that the lost attempt should have had.
  */
 export type Reconciliation =
   | 'retake'

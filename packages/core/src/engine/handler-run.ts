@@ -28,9 +28,10 @@ export interface HandlerRun<Tx = unknown> {
   /**
    * Calls back when the run ends and its handler has called neither `keep()` nor `release()`.
    * Either still counts then, for an adapter that learns only from what happened last whether the
-   * handler ran. There is one listener, and it must not throw.
+   * handler ran. `status` is that of the handler's response, `undefined` if the client does not
+   * get it. There is one listener, and it must not throw.
    */
-  onUndecided(listener: () => void): void
+  onUndecided(listener: (status: number | undefined) => void): void
   /**
    * Completes the attempt with the whole response. Resolves after the commit; only then may the
    * first byte leave. Never rejects.
@@ -66,7 +67,7 @@ export interface Running<Tx> extends Handling<Tx> {
   deadline: Deadline<Running<Tx>> | undefined
   lease: { stop(): void } | undefined
   ending: Promise<RunOutcome> | undefined
-  undecided: (() => void) | undefined
+  undecided: ((status: number | undefined) => void) | undefined
   interruption: Answer | undefined
   listeners: ((answer: Answer) => void)[]
 }

@@ -1,5 +1,5 @@
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
-import { isPromise, MOST_RESPONSE_BYTES, positive } from '../options/check-option.ts'
+import { heard, isPromise, MOST_RESPONSE_BYTES, positive } from '../options/check-option.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
 import { checkedKey } from '../request/key.ts'
 import { checkScope } from '../request/scope.ts'
@@ -134,8 +134,8 @@ async function finish<Tx, Result>(
     throw error
   }
   if ('kind' in first) {
-    // Nobody waits for work that timed out, so its late rejection must not be unhandled.
-    working.catch(() => {})
+    // Nobody waits for work that timed out.
+    heard(working)
     return answered(first)
   }
   const outcome: RunOutcome = await run.complete({

@@ -29,8 +29,10 @@ interface Asked<Tx> {
  * requests for one key only the first calls the function; the others wait and claim again. Throws
  * what the function throws.
  *
- * What the function says is about one attempt. If another process has taken the key over meanwhile,
- * and the outcome of that attempt is unknown as well, it is asked again.
+ * What the function says is about one attempt, as it was when the function looked. An answer that
+ * somebody else has given to the key meanwhile, such as an operator, is the answer, also after
+ * `hold`. If another process has taken the key over meanwhile, and the outcome of that attempt is
+ * unknown as well, the function is asked again.
  */
 export function reconciler<Tx>(
   options: ResolvedOptions<Tx>,
@@ -93,7 +95,11 @@ export function reconciler<Tx>(
       () => find(unknown),
       checkFound,
     )
-    if (found === 'hold') return { begun: held, isOutdated: false }
+    if (found === 'hold') {
+      // It may have taken its time, and somebody may have answered or freed the key meanwhile.
+      const begun = await askAgain('hold')
+      return { begun, isOutdated: isUnknown(begun) && begun.attempt !== held.attempt }
+    }
     const retaken = await askAgain('retake', held.attempt)
     if (isUnknown(retaken)) return { begun: retaken, isOutdated: true }
     const isFound = found !== 'retake' && retaken.kind === 'run'

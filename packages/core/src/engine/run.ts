@@ -49,24 +49,29 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     const run = Object.create(ON_DEMAND) as Unfinished<Tx>
     run[RUNNING] = running
     run.maxResponseBytes = options.response === 'stream' ? 0 : options.maxResponseBytes
-    run.complete = (response) => end(running, complete, response)
-    run.passThrough = (head) => end(running, completeUncollected, head)
-    run.abandon = () => end(running, undo, undefined)
+    run.complete = (response) => end(running, complete, response, response.status)
+    run.passThrough = (head) => {
+      // On a route that does not stream it is too large, and its client does not get it.
+      const status = options.response === 'stream' ? head.status : undefined
+      return end(running, completeUncollected, head, status)
+    }
+    run.abandon = () => end(running, undo, undefined, undefined)
     return run
   }
 
   /**
    * The first end wins: it closes the context and stops the timeout. The lease is kept until the
    * store is called, because options of the app that are functions run in between and may take
-   * their time.
+   * their time. `status` is that of the handler's response, if the client gets one.
    */
   function end<Given>(
     running: Running<Tx>,
     how: (running: Ending<Tx>, given: Given) => Promise<RunOutcome>,
     given: Given,
+    status: number | undefined,
   ): Promise<RunOutcome> {
     if (running.ending !== undefined) return running.ending
-    if (running.wish === undefined) running.undecided?.()
+    if (running.wish === undefined) running.undecided?.(status)
     running.open = false
     clock.stop(running.deadline as Deadline<Running<Tx>>)
     if (running.question.watched !== undefined) watchAnswer(running.question.watched)
@@ -84,7 +89,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       'handler-timeout',
       `It was given up after ${seconds} s${and}. Send the same request again.`,
     )
-    const ended = end(running, giveUp, answer)
+    const ended = end(running, giveUp, answer, undefined)
     // Aborted only after `end` has claimed the run, so that an answer sent from an abort listener
     // is late.
     abort(
@@ -173,7 +178,7 @@ const ON_DEMAND = {
     return promise
   },
 
-  onUndecided(listener: () => void): void {
+  onUndecided(listener: (status: number | undefined) => void): void {
     ;(this as unknown as Unfinished<never>)[RUNNING].undecided = listener
   },
 

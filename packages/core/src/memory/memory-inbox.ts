@@ -1,13 +1,11 @@
-import type { EventLog, Intake, TakeIn } from '../contracts/event-log.ts'
+import type { LogInbox } from '../contracts/inbox.ts'
 import { OncekeyError } from '../errors/errors.ts'
 import { endsWithin } from '../time/durations.ts'
 import type { MemoryInsides } from './memory-store.ts'
 import { type MemoryTransaction, stagedTransaction } from './memory-transaction.ts'
 
 /** The marks of the events that consumers have taken in, and the transactions that set them. */
-export interface MemoryInbox {
-  takeIn(request: TakeIn): Promise<Intake<MemoryTransaction>>
-  emit: EventLog['emit']
+export interface MemoryInbox extends LogInbox<MemoryTransaction> {
   has(consumer: string, eventId: string): boolean
 }
 

@@ -1,25 +1,18 @@
 import { actTarget } from '../acts/act.ts'
 import type { EventLog } from '../contracts/event-log.ts'
 import { checkEvents } from '../contracts/events/event.ts'
-import { bytesOfEvent, PAGE_BYTES } from '../contracts/events/event-bytes.ts'
-import { meansType, normalTypes } from '../contracts/events/event-types.ts'
-import type { LoggedEvent, Page, ReadRequest } from '../contracts/logged-event.ts'
+import { normalTypes } from '../contracts/events/event-types.ts'
+import type { ReadRequest } from '../contracts/logged-event.ts'
 import { retirement } from '../contracts/retirement.ts'
-import {
-  type HeldSlot,
-  type Lease,
-  type LeaseRequest,
-  SLOTS,
-  slotOf,
-  type TakenSlot,
-} from '../contracts/slots.ts'
 import { departed, enrolled, standingOf, wantedIn } from '../contracts/subscription-record.ts'
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
 import { memoryControl } from './memory-control.ts'
-import { type Cursor, newCursors, type Subscriber } from './memory-cursors.ts'
+import { newCursors, type Subscriber } from './memory-cursors.ts'
 import { memoryDeadLetters } from './memory-dead-letters.ts'
 import { memoryDeliveries } from './memory-deliveries.ts'
 import { memoryInbox } from './memory-inbox.ts'
+import { memoryLeases } from './memory-leases.ts'
+import { memoryReading } from './memory-reading.ts'
 import { insidesOf, type MemoryStore } from './memory-store.ts'
 import type { MemoryTransaction } from './memory-transaction.ts'
 
@@ -58,12 +51,9 @@ export function memoryLog(
   const inbox = memoryInbox(inside)
   const deliveries = memoryDeliveries(now)
   const subscribers = new Map<string, Subscriber>()
-  const slots = new WeakMap<object, number>()
-  /**
-   * The last epoch. One counter for all consumers, so that a slot taken by a later consumer of the
-   * same name never repeats an epoch.
-   */
-  let epochs = 0
+  const find = (consumer: string) => subscribers.get(consumer)
+  const leases = memoryLeases(find, now)
+  const reading = memoryReading(outbox)
   outbox.keepFrom(() =>
     Math.min(
       outbox.first + outbox.events.length,
@@ -117,34 +107,29 @@ export function memoryLog(
     async lease(request) {
       const subscriber = subscribers.get(request.consumer)
       if (subscriber === undefined) return { share: 0, relays: 0, taken: [], lost: [] }
-      return shareOut(subscriber, request)
+      return leases.lease(subscriber, request)
     },
 
-    async release({ consumer, relay, slots: held, leaving }) {
-      const subscriber = subscribers.get(consumer)
-      const named = heldOf(consumer, held)
-      for (const [slot, cursor] of subscriber?.cursors.entries() ?? []) {
-        if (!named.has(slot) && !(leaving && cursor.relay === relay)) continue
-        cursor.relay = undefined
-        cursor.leaseUntil = 0
-      }
-      if (!leaving || subscriber === undefined) return
-      subscriber.relays.delete(relay)
-      subscriber.record = departed(subscriber.record, relay, now())
+    async release(request) {
+      const subscriber = subscribers.get(request.consumer)
+      if (subscriber === undefined) return
+      leases.release(subscriber, request)
+      if (!request.leaving) return
+      subscriber.record = departed(subscriber.record, request.relay, now())
     },
 
     async read(request) {
       const record = subscribers.get(request.consumer)?.record
       if (record !== undefined) checkWanted(request, wantedIn(record, now()))
-      return page(request)
+      return reading.page(request)
     },
 
     async advance({ consumer, slots: moves }) {
       const lost: number[] = []
       for (const move of moves) {
-        const cursor = cursorOf(consumer, move.slot)
+        const cursor = leases.heldCursor(consumer, move)
         const at = Number(move.position)
-        if (cursor === undefined || !isHeld(consumer, move) || at < cursor.at) {
+        if (cursor === undefined || at < cursor.at) {
           lost.push(move.slot)
           continue
         }
@@ -156,8 +141,8 @@ export function memoryLog(
     },
 
     async suspect({ consumer, slot, eventId, backTo }) {
-      const cursor = cursorOf(consumer, slot.slot)
-      if (cursor === undefined || !isHeld(consumer, slot)) return 'lost'
+      const cursor = leases.heldCursor(consumer, slot)
+      if (cursor === undefined) return 'lost'
       const isCounted = cursor.suspect === eventId
       if (backTo !== undefined) {
         if (isCounted) cursor.starts = backTo
@@ -170,11 +155,11 @@ export function memoryLog(
     },
 
     async takeDue(request) {
-      return deliveries.takeDue(request, heldOf(request.consumer, request.slots))
+      return deliveries.takeDue(request, leases.heldOf(request.consumer, request.slots))
     },
 
     async settle(request) {
-      const mine = heldOf(request.consumer, request.slots)
+      const mine = leases.heldOf(request.consumer, request.slots)
       deliveries.recordVerdicts(request, mine)
       return { lost: request.slots.map(({ slot }) => slot).filter((slot) => !mine.has(slot)) }
     },
@@ -193,118 +178,19 @@ export function memoryLog(
     },
 
     async lag(consumer) {
-      const cursors = subscribers.get(consumer)?.cursors ?? []
-      let count = 0
-      let oldest: number | null = null
-      for (const [index, event] of outbox.events.entries()) {
-        const cursor = cursors[slotAt(event)]
-        if (cursor === undefined || outbox.first + index < cursor.at) continue
-        count += 1
-        oldest ??= outbox.waitingMs(event)
-      }
-      return { known: subscribers.has(consumer), events: count, oldestMs: oldest, horizon: null }
+      const known = subscribers.get(consumer)
+      return { known: known !== undefined, ...reading.ahead(known?.cursors ?? []), horizon: null }
     },
 
     deadLetters: memoryDeadLetters(deliveries, inbox, trail, now),
 
-    control: memoryControl({ now, trail, find: (name) => subscribers.get(name) }),
+    control: memoryControl({ now, trail, find }),
 
     operations: trail.operations,
 
     async maintain() {
       return { dropped: outbox.trim(), missing: [], abandoned: [] }
     },
-  }
-
-  function shareOut(
-    { cursors, relays }: Subscriber,
-    { relay, leaseMs, holding, waiting = false }: LeaseRequest,
-  ): Lease {
-    const time = now()
-    if (waiting) relays.delete(relay)
-    else relays.set(relay, time + leaseMs)
-    for (const [name, until] of relays) if (until < time) relays.delete(name)
-    const share = waiting ? 0 : Math.ceil(SLOTS / relays.size)
-
-    const lost: number[] = []
-    const kept = new Set<number>()
-    for (const { slot, epoch } of holding) {
-      const cursor = cursors[slot]
-      if (cursor?.relay !== relay || String(cursor.epoch) !== epoch) lost.push(slot)
-      else {
-        cursor.leaseUntil = time + leaseMs
-        kept.add(slot)
-      }
-    }
-    const taken: TakenSlot[] = []
-    for (const [slot, cursor] of cursors.entries()) {
-      if (kept.size + taken.length >= share) break
-      if (kept.has(slot)) continue
-      const isOthers = cursor.relay !== undefined && cursor.relay !== relay
-      if (isOthers && cursor.leaseUntil >= time) continue
-      if (isOthers) cursor.crashes += 1
-      cursor.relay = relay
-      cursor.leaseUntil = time + leaseMs
-      epochs += 1
-      cursor.epoch = epochs
-      const { epoch, at, crashes, suspect = null } = cursor
-      taken.push({ slot, epoch: String(epoch), position: String(at), crashes, suspect })
-    }
-    return { share, relays: relays.size, taken, lost }
-  }
-
-  function page({ types, slots: asked, limit, maxBytes = PAGE_BYTES }: ReadRequest): Page {
-    const from = new Map(asked.map(({ slot, position }) => [slot, Number(position)]))
-    const events: LoggedEvent[] = []
-    let at = Math.max(outbox.first, Math.min(...from.values()))
-    const end = outbox.first + outbox.events.length
-    let bytes = 0
-    for (; at < end && events.length < limit && bytes < maxBytes; at += 1) {
-      const event = outbox.events[at - outbox.first]
-      if (event === undefined) break
-      const slot = slotAt(event)
-      const start = from.get(slot)
-      if (start === undefined || at < start) continue
-      if (types !== null && !meansType(types, event.type)) continue
-      const { occurredAt, headers, ...rest } = event
-      events.push({
-        ...rest,
-        slot,
-        position: String(at + 1),
-        headers: JSON.stringify(headers),
-        occurredAtMs: occurredAt.getTime(),
-      })
-      bytes += bytesOfEvent(events.at(-1) as LoggedEvent)
-    }
-    return {
-      events,
-      more: events.length === limit || bytes >= maxBytes,
-      next: asked.map(({ slot, position }) => ({
-        slot,
-        position: String(Math.max(Number(position), at)),
-      })),
-    }
-  }
-
-  function slotAt(event: { readonly orderingKey: string }): number {
-    let slot = slots.get(event)
-    if (slot === undefined) {
-      slot = slotOf(event.orderingKey)
-      slots.set(event, slot)
-    }
-    return slot
-  }
-
-  function cursorOf(consumer: string, slot: number): Cursor | undefined {
-    return subscribers.get(consumer)?.cursors[slot]
-  }
-
-  function isHeld(consumer: string, { slot, epoch }: HeldSlot): boolean {
-    return String(cursorOf(consumer, slot)?.epoch) === epoch
-  }
-
-  function heldOf(consumer: string, asked: readonly HeldSlot[]): Set<number> {
-    return new Set(asked.filter((each) => isHeld(consumer, each)).map(({ slot }) => slot))
   }
 }
 

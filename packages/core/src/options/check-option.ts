@@ -126,6 +126,6 @@ export function heard<Answer extends PromiseLike<unknown>>(promise: Answer): Ans
  * nobody will wait for it, and without this it would end the process if it rejects.
  */
 export function atOnce<Value>(returned: Value): Value {
-  if (isPromise(returned)) Promise.resolve(returned).catch(() => {})
+  if (isPromise(returned)) heard(returned)
   return returned
 }

@@ -18,12 +18,15 @@ export interface EngineRequest {
   route?(): string | undefined
   /**
    * Returns the parts of the request that the fingerprint covers. Called only if the request has a
-   * key. Throws if something is wrong with the body.
+   * key. What it returns depends on the request alone, never on a limit or on what was kept of the
+   * body, because a retry may reach a server with other options. Throws if something is wrong with
+   * the body.
    */
   fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
   /**
    * Returns the body as received, for `authenticate` and `key`. Needed where `fingerprintInput`
-   * returns what the app chose in place of the body. @default the body of `fingerprintInput`
+   * returns something in its place: what the app chose, or a digest. @default the body of
+   * `fingerprintInput`
    */
   rawBody?(): RequestBody | Promise<RequestBody>
   /**

@@ -4,7 +4,7 @@ import type { Reconciliation } from '../../src/contracts/when-unknown.ts'
 import { createEngine } from '../../src/engine/engine.ts'
 import { memoryStore } from '../../src/memory/memory-store.ts'
 import { deferred } from '../../src/time/deferred.ts'
-import { post } from '../support/post.ts'
+import { post, response } from '../support/post.ts'
 import { attemptThat, storeThat } from '../support/stores.ts'
 
 // A bug: what the function had found out about one attempt was done to the next one. Another
@@ -66,6 +66,38 @@ describe('what a whenUnknown function says about one attempt', () => {
     if (begun.kind !== 'run') throw new Error(begun.kind)
     expect(begun.run.context.attempt).toBe(1)
     await begun.run.abandon()
+  })
+
+  // A bug: whoever had waited for the function was told 409 outcome-unknown, retry never, although
+  // those who had waited for that call got the answer.
+  test('is not the answer if it is `hold` and the key was answered meanwhile', async () => {
+    const { store, told, late } = await slowToTell('hold')
+    const key = { namespace: 'http', scope: 'customer-1', key: 'k-1' }
+    const found = { ...response(), seal: null }
+    await store.keys.answer(key, found, { actor: 'maria', note: 'found at the gateway' })
+    told.resolve()
+    expect(await late).toMatchObject({ kind: 'replay', response: { status: 201 } })
+  })
+
+  test('lets the handler run if it is `hold` and the key was freed meanwhile', async () => {
+    const { store, told, late } = await slowToTell('hold')
+    const key = { namespace: 'http', scope: 'customer-1', key: 'k-1' }
+    await store.keys.release(key, { actor: 'maria', note: 'nothing happened' })
+    told.resolve()
+    const begun = await late
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    await begun.run.abandon()
+  })
+
+  test('does not hold the attempt that came after it: the function is asked again', async () => {
+    const { store, charges, told, asked, late } = await slowToTell('hold')
+    const other = await createEngine({ store }).begin(post('k-1'))
+    if (other.kind !== 'run') throw new Error(other.kind)
+    charges.push('by attempt 2')
+    await other.run.abandon()
+    told.resolve()
+    expect(await late).toMatchObject({ kind: 'replay', response: { status: 201 } })
+    expect(asked).toHaveLength(2)
   })
 
   // A bug: these were told 409 outcome-unknown, retry never, although the next request would have

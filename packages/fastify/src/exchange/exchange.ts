@@ -6,7 +6,7 @@ import type { ChosenBy } from '../coverage/route-constraints.ts'
 import type { Collection, Source } from '../reply/collect.ts'
 import type { ReplyHeaders } from '../reply/reply-headers.ts'
 import type { ReplyTrailers } from '../reply/reply-trailers.ts'
-import type { KeptBody } from '../request/kept-body.ts'
+import { forgetBody, type KeptBody } from '../request/kept-body.ts'
 
 /**
  * One request on a covered route, from its body to the end of its response.
@@ -23,6 +23,7 @@ export interface Exchange {
   readonly coverage: Coverage
   readonly chosenBy: ChosenBy | undefined
   phase: 'unclaimed' | 'answered' | 'open' | 'finishing' | 'raw' | 'over'
+  /** Until {@link leaveBody}. */
   body: KeptBody | undefined
   run: HandlerRun | undefined
   /**
@@ -85,6 +86,15 @@ export function beginExchange(
   }
   ;(request as ExchangedRequest)[EXCHANGE] = exchange
   return exchange
+}
+
+/**
+ * Stops keeping the body of a request. Once the engine has decided, or somebody else has answered,
+ * nobody asks for it again, and there may be more to come of it than there is memory.
+ */
+export function leaveBody(exchange: Exchange): void {
+  if (exchange.body !== undefined) forgetBody(exchange.body)
+  exchange.body = undefined
 }
 
 /** Ends the exchange: what is sent from here on is not held back. */

@@ -1,6 +1,6 @@
 import { closeSource } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { exchangeOf } from '../exchange/exchange.ts'
+import { exchangeOf, leaveBody } from '../exchange/exchange.ts'
 import { finish } from '../exchange/finish.ts'
 import { exactBody } from '../reply/answer.ts'
 import { isPayload, isSource } from '../reply/payload.ts'
@@ -25,6 +25,10 @@ export function capture(
   const exchange = exchangeOf(request)
   const phase = exchange?.phase
   if (exchange === null) {
+    done()
+  } else if (phase === 'unclaimed') {
+    // A hook has answered before the claim. The rest of the upload may still be coming.
+    leaveBody(exchange)
     done()
   } else if (phase === 'answered' && exchange.answer !== undefined) {
     exchange.phase = 'over'

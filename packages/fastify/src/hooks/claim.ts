@@ -1,13 +1,12 @@
 import type { Engine, HandlerRun, PlainResponse } from '@oncekey/core'
 import { refuseCutOff } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Exchange, exchangeOf } from '../exchange/exchange.ts'
+import { type Exchange, exchangeOf, leaveBody } from '../exchange/exchange.ts'
 import { watchOutcome } from '../exchange/outcome.ts'
 import { watchRaw } from '../exchange/raw-response.ts'
 import { bodyOf, MADE_OF_THE_BODY, putAnswer } from '../reply/answer.ts'
 import { headersOf } from '../reply/reply-headers.ts'
 import { trailersOf } from '../reply/reply-trailers.ts'
-import { stopListening } from '../request/kept-body.ts'
 import { readRequest } from './read-request.ts'
 
 /**
@@ -47,12 +46,6 @@ export const claim = function idempotency(
       done(error)
     },
   )
-}
-
-/** Nobody asks for it again, and the handler may read more of it than there is memory. */
-function leaveBody(exchange: Exchange): void {
-  if (exchange.body !== undefined) stopListening(exchange.body)
-  exchange.body = undefined
 }
 
 function answer(

@@ -3,8 +3,7 @@ import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/cor
 import { arrivedOf, goneSignal, isUnread } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
-import type { KeptBody } from '../request/kept-body.ts'
-import { bodyOf, wholeBodyOf } from '../request/request-body.ts'
+import { comparedBody, receivedBody } from '../request/request-body.ts'
 
 /** Converts a Fastify request for the engine. */
 export function readRequest(
@@ -33,10 +32,10 @@ export function readRequest(
         const value = fingerprint(request)
         return withBody({ kind: 'chosen', value, isUnread: () => nobodyRead(exchange, reply) })
       }
-      const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
+      const body = comparedBody(raw, reply.raw, exchange.body)
       return body instanceof Promise ? body.then(withBody) : withBody(body)
     },
-    rawBody: () => wholeBodyOf(raw, reply.raw, exchange.body as KeptBody),
+    rawBody: () => receivedBody(raw, reply.raw, exchange.body),
   }
 }
 
@@ -44,7 +43,7 @@ export function readRequest(
 async function nobodyRead({ body: kept }: Exchange, reply: FastifyReply): Promise<boolean> {
   const { raw } = reply.request
   if (kept === undefined) return isUnread(raw, reply.raw)
-  return kept.size === 0 && (await bodyOf(raw, reply.raw, kept)).kind === 'unseen'
+  return kept.size === 0 && (await comparedBody(raw, reply.raw, kept)).kind === 'unseen'
 }
 
 /** Uses the raw request's headers, because a schema may have changed Fastify's. */

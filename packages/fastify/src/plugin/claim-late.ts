@@ -6,15 +6,15 @@ import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
 import { capture, captureNotFound } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
 import { bodyLimitOf } from '../request/body-limit.ts'
-import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.ts'
+import { type BodyStream, forgetBody, type KeptBody, keepBody } from '../request/kept-body.ts'
 import { contextOf, mountedTwice } from './plugin.ts'
 import { runLast } from './run-last.ts'
 
 /**
- * How much of a body is kept until the claim: `whole`, up to the limit of its route, if options
- * need more than its hash.
+ * How much of a body is kept until the claim: what is compared of it, or `whole`, up to the limit
+ * of its route, if options need its bytes.
  */
-export type BodyKeeping = 'none' | 'hash' | 'whole'
+export type BodyKeeping = 'none' | 'compared' | 'whole'
 
 /** The plugin, and the claim that the framework makes once it has admitted a request. */
 export interface LateIdempotency {
@@ -53,16 +53,26 @@ export function lateIdempotency(
 ): LateIdempotency {
   const bodies = new WeakMap<FastifyRequest, KeptBody>()
 
-  function keep(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done): void {
-    const how = keeping(request)
-    const most = how === 'whole' ? () => bodyLimitOf(request) : undefined
-    if (how !== 'none') bodies.set(request, keepBody(body, most))
-    done()
+  function keepOn(route: RouteOptions) {
+    return function keep(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
+      const how = keeping(request)
+      const most = how === 'whole' ? () => bodyLimitOf(request, route) : undefined
+      if (how !== 'none') bodies.set(request, keepBody(body, most))
+      done()
+    }
+  }
+
+  function captureOrForget(...[request, ...sent]: Parameters<typeof capture>): void {
+    // Whoever answers a request that was not claimed has no use for what was kept of it.
+    const body = bodies.get(request)
+    if (body !== undefined) forgetBody(body)
+    bodies.delete(request)
+    capture(request, ...sent)
   }
 
   function cover(route: RouteOptions): void {
-    if (mayCover(route)) runLast(route, 'preParsing', keep)
-    runLast(route, 'onSend', capture)
+    if (mayCover(route)) runLast(route, 'preParsing', keepOn(route))
+    runLast(route, 'onSend', captureOrForget)
   }
 
   async function install(fastify: FastifyInstance): Promise<void> {

@@ -1,7 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Coverage, Coverages } from '../coverage/coverage.ts'
-import { type ChosenBy, chosenBy } from '../coverage/route-constraints.ts'
+import { chosenBy } from '../coverage/route-constraints.ts'
 import { beginExchange, exchangeOf } from '../exchange/exchange.ts'
 import { capture } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
@@ -19,7 +19,7 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   const coverage = covered.ofRoute(route)
   if (![route.method].flat().some((method) => coverage?.engine.covers(method))) return
 
-  runLast(route, 'preParsing', begin(coverage as Coverage, chosenBy(route)))
+  runLast(route, 'preParsing', begin(route, coverage as Coverage))
   runLast(route, 'preHandler', claim)
   runLast(route, 'onSend', capture)
   const { handler } = route
@@ -54,7 +54,8 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
   )
 }
 
-function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
+function begin(route: RouteOptions, coverage: Coverage) {
+  const chosen = chosenBy(route)
   const { headers, key, methods, authenticate } = coverage.engine.options
   const signed = authenticate !== undefined
   // With a custom fingerprint the bytes are needed only to check a signature or to derive the key.
@@ -66,7 +67,7 @@ function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
     const came = (header: string) => request.raw.headers[header] !== undefined
     const asked = whole || headers.some(came)
     if (keeps && asked && methods.has(request.method)) {
-      exchange.body = whole ? keepBody(body, () => bodyLimitOf(request)) : keepBody(body)
+      exchange.body = whole ? keepBody(body, () => bodyLimitOf(request, route)) : keepBody(body)
     }
     done()
   }

@@ -2,18 +2,56 @@ import { EventEmitter } from 'node:events'
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { OncekeyError, type RequestBody } from '@oncekey/core'
 import { internalsOf } from '@oncekey/node'
-import { isWhole, type KeptBody, keepListening, keptBytes, stopListening } from './kept-body.ts'
+import {
+  comparedBytes,
+  isWhole,
+  type KeptBody,
+  keepListening,
+  receivedBytes,
+  stopListening,
+} from './kept-body.ts'
 
 /**
- * The body as far as it is visible when the handler should run. Whether an unread body exists is
- * decided by reading ahead, because HTTP/2 and `inject` do not announce a length.
+ * The body for a fingerprint, as far as it is visible when the handler should run: its bytes, or
+ * the digest of a large one. Whether an unread body exists is decided by reading ahead, because
+ * HTTP/2 and `inject` do not announce a length. Nothing of it is kept any more (`undefined`) once
+ * the request was answered.
  */
-export function bodyOf(
+export function comparedBody(
+  raw: IncomingMessage,
+  res: ServerResponse,
+  kept: KeptBody | undefined,
+): RequestBody | Promise<RequestBody> {
+  return kept === undefined ? UNSEEN : bodyOf(raw, res, kept, comparedBytes)
+}
+
+/**
+ * The body for options that need all of its bytes. Throws `request-too-large` if there were more
+ * than are kept. Nothing of it is kept any more (`undefined`) once the key was claimed, or the
+ * request was answered.
+ */
+export function receivedBody(
+  raw: IncomingMessage,
+  res: ServerResponse,
+  kept: KeptBody | undefined,
+): RequestBody | Promise<RequestBody> {
+  if (kept === undefined) return UNSEEN
+  if (kept.isOverLimit) {
+    throw new OncekeyError(
+      'request-too-large',
+      'Its body is over what is kept of one here: 1 MiB, or the `bodyLimit` of its route, or of its parser where the route has none.',
+    )
+  }
+  return bodyOf(raw, res, kept, receivedBytes)
+}
+
+function bodyOf(
   raw: IncomingMessage,
   res: ServerResponse,
   kept: KeptBody,
+  bytesOf: (kept: KeptBody) => Uint8Array,
 ): RequestBody | Promise<RequestBody> {
-  if (isWhole(kept)) return kept.size === 0 ? NONE : { kind: 'bytes', bytes: keptBytes(kept) }
+  if (isWhole(kept)) return kept.size === 0 ? NONE : { kind: 'bytes', bytes: bytesOf(kept) }
   if (kept.size > 0) return UNSEEN
   switch (announced(raw, kept)) {
     case 'none':
@@ -27,22 +65,6 @@ export function bodyOf(
         return UNSEEN
       })
   }
-}
-
-/**
- * The body for options that need all of its bytes. Throws `request-too-large` if it was over the
- * limit, so that only its hash was kept.
- */
-export function wholeBodyOf(
-  ...[raw, res, kept]: Parameters<typeof bodyOf>
-): RequestBody | Promise<RequestBody> {
-  if (kept.hash !== undefined) {
-    throw new OncekeyError(
-      'request-too-large',
-      'Its body is over what is kept of one here: 1 MiB, or the `bodyLimit` of its route or parser.',
-    )
-  }
-  return bodyOf(raw, res, kept)
 }
 
 /** What the headers announce; for HTTP/1 this follows RFC 9112 section 6.3. */
@@ -62,8 +84,11 @@ function isThere(kept: KeptBody): Promise<boolean> {
     if (stream.readableLength > 0 || stream.destroyed) return resolve(true)
     if (stream.readableFlowing || stream.listenerCount('data') > 1) {
       // Somebody else is reading the body, and our listener keeps what passes.
-      const told = () => resolve(kept.size > 0 || !stream.readableEnded)
-      for (const event of ['data', 'end', 'close']) listen.call(stream, event, told)
+      const told = () => {
+        for (const event of SIGNS) EventEmitter.prototype.removeListener.call(stream, event, told)
+        resolve(kept.size > 0 || !stream.readableEnded)
+      }
+      for (const event of SIGNS) EventEmitter.prototype.on.call(stream, event, told)
       return
     }
     const paused = stream.readableFlowing === false
@@ -76,7 +101,8 @@ function isThere(kept: KeptBody): Promise<boolean> {
       // One tick later, when the stream has noticed that nobody waits.
       process.nextTick(() => {
         keepListening(kept)
-        if (paused) stream.pause()
+        // Where the request has been claimed meanwhile, its handler decides whether it flows.
+        if (paused && !kept.isLeft) stream.pause()
         resolve(there)
       })
     }
@@ -85,7 +111,8 @@ function isThere(kept: KeptBody): Promise<boolean> {
   })
 }
 
-const listen = EventEmitter.prototype.on
+/** The events by which a body that flows shows whether there is any of it. */
+const SIGNS = ['data', 'end', 'close'] as const
 
 const NONE: RequestBody = { kind: 'none' }
 

@@ -50,7 +50,7 @@ function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping
   return ({ method, raw }) => {
     if (!methods.has(method)) return 'none'
     if (isWhole) return 'whole'
-    return headers.some((name) => raw.headers[name] !== undefined) ? 'hash' : 'none'
+    return headers.some((name) => raw.headers[name] !== undefined) ? 'compared' : 'none'
   }
 }
 

@@ -28,14 +28,16 @@ export const noteRejections: NestInterceptor = {
 }
 
 /**
- * Frees the key of a request that pipes refused each time. Its handler did not run, so the client
- * may correct the request under the same key, as on the other adapters, where validation comes
- * before the claim.
+ * Frees the key of a request that pipes refused each time, and whose client is told so. Its handler
+ * did not run, so the client may correct the request under the same key, as on the other adapters,
+ * where validation comes before the claim. If an interceptor or a filter has made a success of the
+ * refusal, the client has no reason to correct it, and what it was told is kept.
  */
 export function releaseRejected(request: object, run: HandlerRun): void {
-  run.onUndecided(() => {
+  run.onUndecided((status) => {
     const { [TRIES]: tries } = request as Noted
     if (tries === undefined || tries.refused !== tries.begun) return
+    if (status !== undefined && status < 400) return
     tries.isOver = true
     run.context.release()
   })

@@ -11,9 +11,9 @@ test('after its key was released a request is tried no more', async () => {
   const context = { switchToHttp: () => ({ getRequest: () => request }) }
   let runs = 0
   let releases = 0
-  let end = (): void => {}
+  let end = (_status?: number): void => {}
   const run = {
-    onUndecided: (undecided: () => void) => {
+    onUndecided: (undecided: typeof end) => {
       end = undecided
     },
     context: {

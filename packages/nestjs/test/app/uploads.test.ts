@@ -1,9 +1,11 @@
 import { hash } from 'node:crypto'
+import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import multipart from '@fastify/multipart'
 import {
   Controller,
+  type ExecutionContext,
   type INestApplication,
   type MiddlewareConsumer,
   Module,
@@ -11,12 +13,13 @@ import {
   Post,
   Req,
   UploadedFile,
+  UseGuards,
   UseInterceptors,
 } from '@nestjs/common'
 import { FileInterceptor } from '@nestjs/platform-express'
 import { IdempotencyModule, Idempotent } from '@oncekey/nestjs'
 import multer from 'multer'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { options, upOn } from '../support/nest-app.ts'
 
 const sha256 = (bytes: Uint8Array) => hash('sha256', bytes)
@@ -148,6 +151,42 @@ test('on Fastify nothing is kept of an upload to a route that is not covered', a
   const url = `${await app.getUrl()}/videos`
   const response = await fetch(url, { method: 'POST', headers, body: 'frames' })
   expect([await response.text(), listeners]).toEqual(['6', 0])
+})
+
+// A bug: the rest of an upload that a guard had begun to read and refused was kept as it came.
+test('on Fastify nothing more is kept of an upload once a guard has refused it', async () => {
+  let listeners = -1
+  const readsAndRefuses = {
+    async canActivate(context: ExecutionContext) {
+      const { raw } = context.switchToHttp().getRequest()
+      await once(raw.resume(), 'end')
+      return false
+    },
+  }
+
+  @Controller()
+  class Videos {
+    @Post('videos')
+    @Idempotent({ authenticate: () => {} })
+    @UseGuards(readsAndRefuses)
+    store() {}
+  }
+
+  const imports = [IdempotencyModule.forRoot(options())]
+  const { app } = await upOn('fastify', { imports, controllers: [Videos] }, (app) => {
+    const fastify = app.getHttpAdapter().getInstance()
+    fastify.addContentTypeParser('video/mp4', (_: unknown, body: unknown, done: Done) =>
+      done(null, body),
+    )
+    fastify.addHook('onResponse', async ({ raw }: { raw: Readable }) => {
+      listeners = raw.listenerCount('data')
+    })
+  })
+  const headers = { 'content-type': 'video/mp4', 'idempotency-key': 'k' }
+  const url = `${await app.getUrl()}/videos`
+  const response = await fetch(url, { method: 'POST', headers, body: 'frames' })
+  expect(response.status).toBe(403)
+  await vi.waitFor(() => expect(listeners).toBe(0))
 })
 
 type Done = (error: null, body: unknown) => void

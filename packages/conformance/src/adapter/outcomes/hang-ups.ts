@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { eventually } from '../../behaviour/eventually.ts'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem, type Served } from '../site/adapter-context.ts'
-import type { Answer } from '../site/http-client.ts'
+import type { Answer, Asked } from '../site/http-client.ts'
+import { pausingCommit, pausingHandler } from '../site/pauses.ts'
 
 /** The client hangs up, which is the case that retries exist for. */
 export function hangUps(): AdapterBehaviourGroup {
@@ -66,22 +67,14 @@ export function hangUps(): AdapterBehaviourGroup {
         title: 'while the handler runs does not stop it: its result is kept for the retry',
         needs: ['events'],
         async run({ serve, name, committed }) {
-          const [started, finish] = [door(), door()]
           const subject = name()
-          const { handler, runs } = counted(async ({ context }) => {
-            context.emit({ type: 'order.created', subject })
-            started.open()
-            await finish.opened
-            return created()
+          const { handler, runs, started, finish } = pausingHandler({
+            before: ({ context }) => context.emit({ type: 'order.created', subject }),
           })
           const site = await serve(handler)
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await started.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
-          finish.open()
+          await hangUpAt(started, site, key)
+          finish()
           const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
@@ -93,20 +86,13 @@ export function hangUps(): AdapterBehaviourGroup {
       {
         title: 'before the handler refuses finds the refusal',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created({ status: 422 })
+          const { handler, runs, started, finish } = pausingHandler({
+            after: () => created({ status: 422 }),
           })
           const site = await serve(handler)
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await started.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
-          finish.open()
+          await hangUpAt(started, site, key)
+          finish()
           const again = await answerOnceOver(site, key)
           assert.equal(again.status, 422)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
@@ -118,23 +104,20 @@ export function hangUps(): AdapterBehaviourGroup {
         title: 'before the handler fails finds the attempt undone, and runs the handler again',
         needs: ['events'],
         async run({ serve, name, committed }) {
-          const [started, finish] = [door(), door()]
           const subject = name()
-          const { handler, runs } = counted(async ({ context }) => {
-            if (runs() > 1) return created()
-            context.emit({ type: 'order.created', subject })
-            started.open()
-            await finish.opened
-            throw new Error('the handler failed')
+          const { handler, runs, started, finish } = pausingHandler({
+            before({ context }) {
+              if (runs() === 1) context.emit({ type: 'order.created', subject })
+            },
+            after() {
+              if (runs() === 1) throw new Error('the handler failed')
+              return created()
+            },
           })
           const site = await serve(handler)
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await started.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
-          finish.open()
+          await hangUpAt(started, site, key)
+          finish()
           const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
           assert.equal(runs(), 2)
@@ -144,24 +127,12 @@ export function hangUps(): AdapterBehaviourGroup {
       {
         title: 'between the handler’s answer and the commit finds the result',
         async run({ serve, name }) {
-          const [completing, commit] = [door(), door()]
+          const { faults, completing, commit } = pausingCommit()
           const { handler, runs } = counted()
-          const site = await serve(handler, {
-            faults: {
-              async complete(complete) {
-                completing.open()
-                await commit.opened
-                return complete()
-              },
-            },
-          })
+          const site = await serve(handler, { faults })
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await completing.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
-          commit.open()
+          await hangUpAt(completing, site, key)
+          commit()
           const again = await answerOnceOver(site, key)
           assert.equal(again.header('x-idempotency-replayed'), 'true')
           assert.equal(runs(), 1)
@@ -187,11 +158,7 @@ export function hangUps(): AdapterBehaviourGroup {
           })
           const site = await serve(handler)
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await streaming.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
+          await hangUpAt(streaming.opened, site, key)
           gone.open()
           const again = await answerOnceOver(site, key)
           assert.equal(again.status, 201)
@@ -230,11 +197,7 @@ export function hangUps(): AdapterBehaviourGroup {
           })
           const key = name()
           const body = { item: 'violin' }
-          const client = new AbortController()
-          const first = site.post(key, { body, signal: client.signal }).catch(() => 'hung up')
-          await waiting.opened
-          client.abort()
-          assert.equal(await first, 'hung up')
+          await hangUpAt(waiting.opened, site, key, { body })
           await decided.opened
           // A store may refuse a claim whose caller has gone. The retry then runs the handler.
           const isRun = kind === 'run'
@@ -252,21 +215,12 @@ export function hangUps(): AdapterBehaviourGroup {
       {
         title: 'leaves a key that another request cannot claim',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, runs, started, finish } = pausingHandler()
           const site = await serve(handler)
           const key = name()
-          const client = new AbortController()
-          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
-          await started.opened
-          client.abort()
-          await first
+          await hangUpAt(started, site, key)
           expectProblem(await site.post(key), 409, 'in-progress')
-          finish.open()
+          finish()
           assert.equal(runs(), 1)
         },
       },
@@ -291,6 +245,20 @@ async function rejectionsDuring(happens: () => Promise<void>): Promise<unknown[]
     for (const other of others) process.on('unhandledRejection', other)
   }
   return rejected
+}
+
+/** Sends a request, and hangs up at a moment that comes before its answer. */
+async function hangUpAt(
+  moment: Promise<void>,
+  site: Served,
+  key: string,
+  asked: Asked = {},
+): Promise<void> {
+  const client = new AbortController()
+  const first = site.post(key, { ...asked, signal: client.signal }).catch(() => 'hung up')
+  await moment
+  client.abort()
+  assert.equal(await first, 'hung up')
 }
 
 /** Sends the request again until no attempt has its key. */

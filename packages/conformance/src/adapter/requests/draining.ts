@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+import { counted, expectProblem } from '../site/adapter-context.ts'
+import { pausingCommit, pausingHandler } from '../site/pauses.ts'
 import { Untestable } from '../site/untestable.ts'
 
 /** `drain()` before a shutdown: no new claims, running attempts finish. */
@@ -12,20 +13,15 @@ export function draining(): AdapterBehaviourGroup {
         title:
           'lets running handlers finish, and takes no new request: 503 draining with Retry-After',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, runs, started, finish } = pausingHandler()
           const site = await serve(handler)
           const first = site.post(name())
-          await started.opened
+          await started
           const drained = site.drain({ deadlineMs: 20_000 })
           const refused = await site.post(name())
           expectProblem(refused, 503, 'draining')
           assert.match(refused.header('retry-after') ?? '', /^[1-9]\d*$/)
-          finish.open()
+          finish()
           assert.equal(await drained, 0)
           assert.equal((await first).status, 201)
           assert.equal(runs(), 1)
@@ -34,16 +30,12 @@ export function draining(): AdapterBehaviourGroup {
       {
         title: 'says how many handlers were still running at its deadline',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const site = await serve(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, started, finish } = pausingHandler()
+          const site = await serve(handler)
           const first = site.post(name())
-          await started.opened
+          await started
           assert.equal(await site.drain({ deadlineMs: 20 }), 1)
-          finish.open()
+          finish()
           assert.equal((await first).status, 201)
           assert.equal(await site.drain(), 0)
         },
@@ -61,23 +53,15 @@ export function draining(): AdapterBehaviourGroup {
       {
         title: 'sends a response that is being stored, although idle connections are closed',
         async run({ serve, name }) {
-          const [completing, commit] = [door(), door()]
+          const { faults, completing, commit } = pausingCommit()
           const { handler, runs } = counted()
-          const site = await serve(handler, {
-            faults: {
-              async complete(complete) {
-                completing.open()
-                await commit.opened
-                return complete()
-              },
-            },
-          })
+          const site = await serve(handler, { faults })
           const { closeIdle } = site
           if (closeIdle === undefined) throw new Untestable('the site has no closeIdle()')
           const first = site.post(name())
-          await completing.opened
+          await completing
           closeIdle()
-          commit.open()
+          commit()
           assert.equal((await first).status, 201)
           assert.equal(runs(), 1)
         },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import { counted, created, door, expectProblem, expectReplay } from '../site/adapter-context.ts'
+import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
 import type { Asked } from '../site/http-client.ts'
+import { pausingHandler } from '../site/pauses.ts'
 
 /** A key stands for one request: method, path, query, content type and body. */
 export function fingerprints(): AdapterBehaviourGroup {
@@ -74,17 +75,13 @@ export function fingerprints(): AdapterBehaviourGroup {
       {
         title: 'is told so, 422 over 409, while the first request is still running',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const site = await serve(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, started, finish } = pausingHandler()
+          const site = await serve(handler)
           const key = name()
           const first = site.post(key)
-          await started.opened
+          await started
           const other = await site.post(key, { body: { amount: 2 } })
-          finish.open()
+          finish()
           assert.equal((await first).status, 201)
           // A store that locks in a transaction cannot see the fingerprint of the running request.
           assert.ok(['key-reused', 'in-progress'].includes(other.code ?? ''), other.text)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem, expectReplay } from '../site/adapter-context.ts'
+import { pausingHandler } from '../site/pauses.ts'
 
 /** A repeated request while the first one is still running. */
 export function running(): AdapterBehaviourGroup {
@@ -10,18 +11,13 @@ export function running(): AdapterBehaviourGroup {
       {
         title: 'is told so: 409 in-progress with Retry-After, and the handler runs once',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, runs, started, finish } = pausingHandler()
           const site = await serve(handler)
           const key = name()
           const first = site.post(key)
-          await started.opened
+          await started
           const early = await site.post(key)
-          finish.open()
+          finish()
           expectProblem(early, 409, 'in-progress')
           assert.match(early.header('retry-after') ?? '', /^[1-9]\d*$/)
           const answer = await first
@@ -54,12 +50,8 @@ export function running(): AdapterBehaviourGroup {
       {
         title: 'waits for the result and replays it, with `waitMs`',
         async run({ serve, name }) {
-          const [started, waiting, finish] = [door(), door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const waiting = door()
+          const { handler, runs, started, finish } = pausingHandler()
           let claims = 0
           const site = await serve(handler, {
             options: { waitMs: 20_000 },
@@ -74,10 +66,10 @@ export function running(): AdapterBehaviourGroup {
           })
           const key = name()
           const first = site.post(key)
-          await started.opened
+          await started
           const waiters = [1, 2, 3].map(() => site.post(key))
           await waiting.opened
-          finish.open()
+          finish()
           for (const waiter of waiters) expectReplay(await waiter, await first)
           assert.equal(runs(), 1)
         },
@@ -85,20 +77,13 @@ export function running(): AdapterBehaviourGroup {
       {
         title: 'is told so once its `waitMs` are over',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
-          const site = await serve(
-            async () => {
-              started.open()
-              await finish.opened
-              return created()
-            },
-            { options: { waitMs: 50 } },
-          )
+          const { handler, started, finish } = pausingHandler()
+          const site = await serve(handler, { options: { waitMs: 50 } })
           const key = name()
           const first = site.post(key)
-          await started.opened
+          await started
           const late = await site.post(key)
-          finish.open()
+          finish()
           expectProblem(late, 409, 'in-progress')
           assert.equal((await first).status, 201)
         },
@@ -106,12 +91,8 @@ export function running(): AdapterBehaviourGroup {
       {
         title: 'stops waiting when its client disconnects',
         async run({ serve, name }) {
-          const [started, waiting, gone, finish] = [door(), door(), door(), door()]
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const [waiting, gone] = [door(), door()]
+          const { handler, runs, started, finish } = pausingHandler()
           let claims = 0
           const site = await serve(handler, {
             options: { waitMs: 20_000 },
@@ -128,14 +109,14 @@ export function running(): AdapterBehaviourGroup {
           })
           const key = name()
           const first = site.post(key)
-          await started.opened
+          await started
           const client = new AbortController()
           const waiter = site.post(key, { signal: client.signal }).catch(() => 'hung up')
           await waiting.opened
           client.abort()
           assert.equal(await waiter, 'hung up')
           await gone.opened
-          finish.open()
+          finish()
           expectReplay(await site.post(key), await first)
           assert.equal(runs(), 1)
         },

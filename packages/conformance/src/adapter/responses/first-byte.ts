@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import { created, door } from '../site/adapter-context.ts'
+import { created } from '../site/adapter-context.ts'
+import { pausingCommit } from '../site/pauses.ts'
 import { type BodyCase, bodies } from '../site/reply-bodies.ts'
 
 /** No success is reported before it is true: no byte leaves before the response is on record. */
@@ -17,18 +18,9 @@ function waits({ what, reply }: BodyCase): AdapterBehaviour {
     title: `of ${what} does not leave before the response is on record`,
     needs: ['attempts side by side'],
     async run({ serve, name, path }) {
-      const [completing, commit] = [door(), door()]
       const held = name()
-      const site = await serve(() => created(reply()), {
-        faults: {
-          async complete(complete, { claim }) {
-            if (claim?.key !== held) return complete()
-            completing.open()
-            await commit.opened
-            return complete()
-          },
-        },
-      })
+      const { faults, completing, commit } = pausingCommit((claim) => claim?.key === held)
+      const site = await serve(() => created(reply()), { faults })
       const { port, hostname } = new URL(site.url)
       const socket = connect(Number(port), hostname)
       try {
@@ -43,15 +35,15 @@ function waits({ what, reply }: BodyCase): AdapterBehaviour {
           `POST ${path} HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: ${held}\r\n` +
             'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
         )
-        await completing.opened
+        await completing
         // Several other requests complete meanwhile, so anything that could leave has left.
         for (let other = 0; other < 5; other += 1) await site.post(name())
         assert.equal(received, '')
-        commit.open()
+        commit()
         await any
         assert.match(received, /^HTTP\/1\.1 [234]/)
       } finally {
-        commit.open()
+        commit()
         socket.destroy()
       }
     },

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import {
-  type AdapterContext,
-  counted,
-  created,
-  door,
-  expectProblem,
-} from '../site/adapter-context.ts'
+import { type AdapterContext, created, expectProblem } from '../site/adapter-context.ts'
 import { lostWith } from '../site/faulty-store.ts'
 import type { Answer } from '../site/http-client.ts'
+import { pausingHandler } from '../site/pauses.ts'
 
 /** Every answer that is not the handler's: RFC 9457 problem details, never stored. */
 export function problems(): AdapterBehaviourGroup {
@@ -44,13 +39,8 @@ export function problems(): AdapterBehaviourGroup {
       {
         title: 'is never stored: after each of them the key behaves as if it had not been used',
         async run({ serve, name }) {
-          const [started, finish] = [door(), door()]
           let fault: 'begin' | 'complete' | undefined = 'begin'
-          const { handler, runs } = counted(async () => {
-            started.open()
-            await finish.opened
-            return created()
-          })
+          const { handler, runs, started, finish } = pausingHandler()
           const site = await serve(handler, {
             faults: {
               begin: (begin) => (fault === 'begin' ? Promise.reject(new Error('away')) : begin()),
@@ -65,9 +55,9 @@ export function problems(): AdapterBehaviourGroup {
           expectProblem(await site.post(`"${key}`), 400, 'key-invalid')
           fault = undefined
           const first = site.post(key)
-          await started.opened
+          await started
           expectProblem(await site.post(key), 409, 'in-progress')
-          finish.open()
+          finish()
           assert.equal((await first).status, 201)
           expectProblem(await site.post(key, { body: { amount: 2 } }), 422, 'key-reused')
           const again = await site.post(key)
@@ -129,17 +119,13 @@ const ways: Readonly<Record<string, Way>> = {
     title: 'A request is outstanding for this Idempotency-Key',
     retry: 'same-key',
     async ask({ serve, name }) {
-      const [started, finish] = [door(), door()]
-      const site = await serve(async () => {
-        started.open()
-        await finish.opened
-        return created()
-      })
+      const { handler, started, finish } = pausingHandler()
+      const site = await serve(handler)
       const key = name()
       const first = site.post(key)
-      await started.opened
+      await started
       const answer = await site.post(key)
-      finish.open()
+      finish()
       await first
       return answer
     },
