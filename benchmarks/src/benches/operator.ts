@@ -76,7 +76,7 @@ async function filled(
   url: string,
   sizes: { readonly records: number; readonly letters: number },
 ): Promise<void> {
-  const pool = new Pool({ connectionString: url, max: 1 })
+  const pool = new Pool({ connectionString: url, max: 2 })
   try {
     await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
     await fillTables(pool, sizes)
