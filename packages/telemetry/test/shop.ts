@@ -17,6 +17,8 @@ import { inject } from 'vitest'
 export async function startShop({ register }: { readonly register?: Registry } = {}) {
   const database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
   const pool = new Pool({ connectionString: database.url, max: 6 })
+  // `end()` resolves before its sockets are closed, and the database is dropped beneath them.
+  pool.on('error', () => {})
   await migrate(pool)
   const store = postgresStore({ client: pool })
   const log = postgresLog({ client: pool })
