@@ -8,10 +8,12 @@ import { fastifyStoresBench } from './benches/fastify-stores.ts'
 import { folderPeersBench } from './benches/folder-peers.ts'
 import { growthBench } from './benches/growth.ts'
 import { hotKeyBench } from './benches/hot-key.ts'
+import { importBench } from './benches/import.ts'
 import { inboxBench } from './benches/inbox.ts'
 import { koaNestBench } from './benches/koa-nest.ts'
 import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
+import { operatorBench } from './benches/operator.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisClientsBench } from './benches/redis-clients.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
@@ -60,6 +62,8 @@ const benches = [
   soakBench,
   requestCountsBench,
   statementCountsBench,
+  operatorBench,
+  importBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

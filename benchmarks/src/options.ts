@@ -39,6 +39,10 @@ export interface BenchOptions {
   readonly soakSeconds: number
   /** The load of `soak`, in percent of what the server can do. @default 60 */
   readonly soakShare: number
+  /** Finished keys in the database that `operator` looks at. @default 10_000_000 */
+  readonly operatorRecords: number
+  /** Dead letters of consumers, and as many of webhooks, in `operator`. @default 1_000_000 */
+  readonly letters: number
   /** Folder in which the peers of `folder-peers` are installed. @default none */
   readonly peers: string | undefined
   /** Folder for a `.cpuprofile` of every program that is measured. @default none */
@@ -60,6 +64,8 @@ export const defaultOptions: BenchOptions = {
   heldSeconds: 60,
   soakSeconds: 600,
   soakShare: 60,
+  operatorRecords: 10_000_000,
+  letters: 1_000_000,
   peers: undefined,
   cpuProf: undefined,
 }
@@ -82,6 +88,8 @@ export const USAGE = `pnpm bench [name…] [options]
   --held-seconds N     how long latency holds an old snapshot open (${defaultOptions.heldSeconds})
   --soak-seconds N     how long soak loads each store (${defaultOptions.soakSeconds})
   --soak-share N       the load of soak, in percent of saturation (${defaultOptions.soakShare})
+  --operator-records N finished keys that operator looks at (${defaultOptions.operatorRecords})
+  --letters N          dead letters that operator looks at (${defaultOptions.letters})
   --peers FOLDER       where the peers of folder-peers are installed
   --cpu-prof FOLDER    a .cpuprofile of every program that is measured
 
@@ -124,6 +132,8 @@ export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
       heldSeconds: count(values['held-seconds']) ?? defaultOptions.heldSeconds,
       soakSeconds: count(values['soak-seconds']) ?? defaultOptions.soakSeconds,
       soakShare: count(values['soak-share']) ?? defaultOptions.soakShare,
+      operatorRecords: count(values['operator-records']) ?? defaultOptions.operatorRecords,
+      letters: count(values.letters) ?? defaultOptions.letters,
       peers: values.peers,
       cpuProf: values['cpu-prof'],
     },
@@ -148,6 +158,8 @@ const FLAGS = {
   'held-seconds': { type: 'string' },
   'soak-seconds': { type: 'string' },
   'soak-share': { type: 'string' },
+  'operator-records': { type: 'string' },
+  letters: { type: 'string' },
   peers: { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const

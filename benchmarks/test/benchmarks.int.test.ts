@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { FILLED_PAGES } from '../../packages/dashboard/test/filled-pages.ts'
 import type { Bench } from '../src/bench.ts'
 import { countsBench } from '../src/benches/counts.ts'
 import { emitBench } from '../src/benches/emit.ts'
@@ -12,6 +13,7 @@ import { inboxBench } from '../src/benches/inbox.ts'
 import { koaNestBench } from '../src/benches/koa-nest.ts'
 import { latencyBench } from '../src/benches/latency.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
+import { operatorBench } from '../src/benches/operator.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisClientsBench } from '../src/benches/redis-clients.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
@@ -43,6 +45,8 @@ const tiny: BenchOptions = {
   heldSeconds: 2,
   soakSeconds: 2,
   soakShare: 60,
+  operatorRecords: 1_000,
+  letters: 200,
   peers: undefined,
   cpuProf: undefined,
 }
@@ -62,6 +66,7 @@ test.each([
   { bench: inboxBench, rows: [4, 4] },
   { bench: emitBench, rows: [6] },
   { bench: redisClientsBench, rows: [8] },
+  { bench: operatorBench, rows: [FILLED_PAGES.length + 1] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {

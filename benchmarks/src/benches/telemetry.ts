@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Bench } from '../bench.ts'
+import type { Budget } from '../budget.ts'
 import { ORDER } from '../contenders/order.ts'
 import { type DurablePostgres, durablePostgres } from '../durable-postgres.ts'
 import { type HttpClient, httpClient } from '../http-client.ts'
@@ -8,12 +9,14 @@ import { median, pairwiseRatio, sum } from '../median.ts'
 import type { BenchOptions } from '../options.ts'
 import type { WatchedApp, WatchedOptions } from '../programs/watched-app.ts'
 import type { Program, Programs } from '../programs.ts'
+import type { Ratio } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
 /** What metrics and traces cost a request. */
 export const telemetryBench: Bench = {
   name: 'telemetry',
-  about: 'Express on Postgres watched by nobody, with Prometheus metrics, and with OpenTelemetry',
+  about:
+    'Express on Postgres watched by nobody, by Prometheus metrics, by the SDK of OpenTelemetry alone, and by both',
 
   async run(options, programs) {
     const postgres = await durablePostgres()
@@ -24,35 +27,43 @@ export const telemetryBench: Bench = {
         apps.map((app) => () => measured(app, options)),
       )
       await Promise.all(apps.map(({ stop }) => stop()))
-      const [bare = []] = samples
-      const rows = samples.map((own, at) => ({
-        watch: watches[at] ?? 'nobody',
-        own,
-        rate: pairwiseRatio(own.map(rateOf), bare.map(rateOf)),
-        cpu: pairwiseRatio(bare.map(cpuOf), own.map(cpuOf)),
-      }))
+      const samplesOf = (watch: WatchedOptions['watch']) => samples[watches.indexOf(watch)] ?? []
+      const rows = samples.map((own, at): Row => {
+        const watch = watches[at] ?? 'nobody'
+        const isOurs = watch === 'the SDK and otel'
+        const ofSdk = isOurs ? ratiosOf(own, samplesOf('the SDK alone')) : undefined
+        return { watch, own, ofNobody: ratiosOf(own, samplesOf('nobody')), ofSdk }
+      })
       return {
         tables: [
           {
             title: `${options.requests} POSTs a round, ${CONNECTIONS} at once, ${options.rounds} rounds`,
-            columns: ['watched by', 'req/s', 'of unwatched', 'CPU µs/req', 'of unwatched, by CPU'],
-            rows: rows.map(({ watch, own, rate, cpu }) => [
+            columns: [
+              'watched by',
+              'req/s',
+              'of unwatched',
+              'of the SDK alone',
+              'CPU µs/req',
+              'of unwatched, by CPU',
+              'of the SDK alone, by CPU',
+            ],
+            rows: rows.map(({ watch, own, ofNobody, ofSdk }) => [
               watch,
               Math.round(median(own.map(rateOf))),
-              rate,
+              ofNobody.rate,
+              ofSdk?.rate,
               sum(own.map(({ cpuMicros }) => cpuMicros)) / sum(own.map(({ requests }) => requests)),
-              cpu,
+              ofNobody.cpu,
+              ofSdk?.cpu,
             ]),
           },
         ],
-        budgets: rows.slice(1).map(({ watch, rate }) => ({
-          what: `Express on Postgres with ${watch}, of it without, by throughput`,
-          bound: 'at least',
-          limit: 0.97,
-          measured: rate.median,
-        })),
+        budgets: rows.flatMap(({ watch, ofNobody, ofSdk }) => {
+          if (watch === 'prometheus') return [budget('with prometheus, of it without', ofNobody)]
+          return ofSdk ? [budget('with the SDK and otel, of it with the SDK alone', ofSdk)] : []
+        }),
         notes: [
-          'CPU is the whole application process. OpenTelemetry samples every request and drops the batches of spans where they would be sent.',
+          'CPU is the whole application process. The SDK has a span of the server around each request, samples all of them, and drops the batches of spans where they would be sent.',
         ],
         postgresVersion: postgres.version,
       }
@@ -65,7 +76,8 @@ export const telemetryBench: Bench = {
 const watches = [
   'nobody',
   'prometheus',
-  'otel',
+  'the SDK alone',
+  'the SDK and otel',
 ] as const satisfies readonly WatchedOptions['watch'][]
 
 interface App {
@@ -80,6 +92,30 @@ interface Sample extends Load {
 
 const rateOf = ({ requests, seconds }: Sample) => requests / seconds
 const cpuOf = ({ cpuMicros, requests }: Sample) => cpuMicros / requests
+
+interface Row {
+  readonly watch: WatchedOptions['watch']
+  readonly own: readonly Sample[]
+  readonly ofNobody: Ratios
+  readonly ofSdk: Ratios | undefined
+}
+
+interface Ratios {
+  readonly rate: Ratio
+  readonly cpu: Ratio
+}
+
+const ratiosOf = (own: readonly Sample[], others: readonly Sample[]): Ratios => ({
+  rate: pairwiseRatio(own.map(rateOf), others.map(rateOf)),
+  cpu: pairwiseRatio(others.map(cpuOf), own.map(cpuOf)),
+})
+
+const budget = (what: string, { rate }: Ratios): Budget => ({
+  what: `Express on Postgres ${what}, by throughput`,
+  bound: 'at least',
+  limit: 0.97,
+  measured: rate.median,
+})
 
 async function start(
   programs: Programs,

@@ -14,7 +14,8 @@ import { Pool } from 'pg'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
-import { ENDPOINT, fillTables } from './filled.ts'
+import { fillTables } from './filled.ts'
+import { FILLED_PAGES } from './filled-pages.ts'
 
 /** `DASHBOARD_RECORDS=10000000` makes a tenth as many dead letters; the times are printed. */
 const RECORDS = Number(process.env.DASHBOARD_RECORDS ?? 110_000)
@@ -59,45 +60,6 @@ afterAll(async () => {
 const SESSIONS = 4
 /** Above what any page looks at, and below the number of letters. */
 const MOST_ROWS = 100_000
-
-const PAGES = [
-  '',
-  'keys',
-  'keys?state=unknown',
-  'keys?state=running',
-  'keys?state=finished',
-  'keys?namespace=http&scope=customer-7',
-  'keys?namespace=http&scope=customer-7&prefix=key-1',
-  'keys/one?namespace=http&scope=customer-7&key=key-7',
-  'keys/one?namespace=http&scope=customer-7&key=lost-7',
-  'events',
-  'events?type=order.rare',
-  'events?type=order.never',
-  'events?subject=order-7',
-  'events/one?id=0190b5a0-0000-7000-8000-000000000007',
-  ...['consumers', 'webhooks', 'sagas'].flatMap((source) => [
-    `dead-letters?source=${source}`,
-    `dead-letters?source=${source}&type=never`,
-    `dead-letters?source=${source}&subject=order-8`,
-    `dead-letters/preview?source=${source}`,
-    `dead-letters/preview?source=${source}&type=never`,
-  ]),
-  'dead-letters?source=consumers&fingerprint=kind-3',
-  'dead-letters?source=consumers&origin=mailer',
-  'dead-letters/one?source=consumers&id=LETTER',
-  'dead-letters/one?source=webhooks&id=7',
-  'dead-letters/one?source=sagas&id=order-8',
-  'redrives',
-  'consumers',
-  'webhooks',
-  `webhooks/endpoint?id=${ENDPOINT}`,
-  'webhooks/delivery?id=7',
-  'sagas',
-  'sagas?state=stuck',
-  'sagas/run?id=order-8',
-  'audit',
-  'audit?actor=nobody',
-]
 
 /** How many rows the tables of Oncekey have given to whoever asked, and in how many scans. */
 async function looked(): Promise<{ readonly rows: number; readonly largeScans: number }> {
@@ -154,7 +116,7 @@ async function cost(name: string, look: () => Promise<void>) {
   return { rows, isBounded: rows <= MOST_ROWS }
 }
 
-test.each(PAGES)('/%s looks at a bounded number of rows', async (named) => {
+test.each(FILLED_PAGES)('/%s looks at a bounded number of rows', async (named) => {
   const path = named.replace('LETTER', letter)
   const found = await cost(`/${path}`, async () => {
     const response = await show(new Request(`http://shop.example/${path}`))

@@ -1,6 +1,7 @@
 import { migrate } from '@oncekey/postgres'
+import { postgresMigrations } from '@oncekey/postgres/client'
 import { sagaMigrations } from '@oncekey/saga'
-import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
+import { type Database, migratedDatabase, publishAllTables } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { ORDERS_TABLES } from './order-saga.ts'
@@ -13,7 +14,7 @@ export interface SagaDatabase {
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
-export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl')): SagaDatabase {
+export function sagaDatabase(): SagaDatabase {
   const pools: Pool[] = []
   let database: Database
   let own: Pool
@@ -26,9 +27,11 @@ export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl
   }
 
   beforeAll(async () => {
-    database = await freshDatabase(serverUrl())
+    const whole = (client: Pool) => migrate(client, { also: [sagaMigrations] })
+    const migrations = [postgresMigrations, sagaMigrations]
+    database = await migratedDatabase(inject('postgresUrl'), migrations, whole)
     own = pool({ max: 4 })
-    await migrate(own, { also: [sagaMigrations] })
+    await whole(own)
     await own.query(ORDERS_TABLES)
     await publishAllTables(database.url)
   })

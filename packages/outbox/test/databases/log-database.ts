@@ -1,5 +1,6 @@
 import { migrate, transact } from '@oncekey/postgres'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { postgresMigrations } from '@oncekey/postgres/client'
+import { type Database, migratedDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -28,7 +29,7 @@ export function logDatabase(): LogDatabase {
   }
 
   beforeAll(async () => {
-    database = await freshDatabase(inject('postgresUrl'))
+    database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
     own = pool()
     await migrate(own)
     // No constraint, so that a second effect would show.

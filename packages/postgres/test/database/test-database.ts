@@ -1,5 +1,11 @@
 import { migrate, type PostgresStoreOptions, postgresStore } from '@oncekey/postgres'
-import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
+import { postgresMigrations } from '@oncekey/postgres/client'
+import {
+  type Database,
+  freshDatabase,
+  migratedDatabase,
+  publishAllTables,
+} from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -16,7 +22,8 @@ export interface TestDatabase {
   hasOrder(id: string): Promise<boolean>
 }
 
-export function testDatabase(serverUrl: () => string = () => inject('postgresUrl')): TestDatabase {
+/** `serverUrl` is that of a server of the test's own. @default the one that all tests share */
+export function testDatabase(serverUrl?: () => string): TestDatabase {
   const pools: Pool[] = []
   let database: Database
   let own: Pool
@@ -29,7 +36,10 @@ export function testDatabase(serverUrl: () => string = () => inject('postgresUrl
   }
 
   beforeAll(async () => {
-    database = await freshDatabase(serverUrl())
+    database =
+      serverUrl === undefined
+        ? await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
+        : await freshDatabase(serverUrl())
     own = pool()
     await migrate(own)
     await own.query('create table orders (id text primary key)')

@@ -6,7 +6,7 @@ import { type RedisCluster, startRedisCluster } from '@oncekey/test-servers'
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster5 } from 'ioredis5'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { moveClock } from '../servers/log-clock.ts'
+import { dropWhatIsOver, moveClock } from '../servers/log-clock.ts'
 
 let cluster: RedisCluster
 const readers: Redis[] = []
@@ -43,8 +43,9 @@ for (const { name, connect, groups } of clients) {
             log: redisLog({ client: one }),
             another: () => redisLog({ client: two }),
             advance: (ms) => moveClock(readers, ms),
-            close: () => {
+            async close() {
               for (const connection of connections) connection.disconnect()
+              await dropWhatIsOver(readers)
             },
           }))
           if (skipped !== undefined) skip(skipped)

@@ -4,7 +4,7 @@ import { type GivenOrOwn, givenOrOwn, type RedisServer, startRedis } from '@once
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll } from 'vitest'
-import { moveClock } from '../servers/log-clock.ts'
+import { dropWhatIsOver, moveClock } from '../servers/log-clock.ts'
 
 let server: GivenOrOwn<RedisServer>
 let reader: Redis
@@ -41,8 +41,9 @@ for (const [name, connect] of Object.entries(clients)) {
         ...(!server.isGiven && {
           anotherLife: async () => void (await reader.call('debug', 'change-repl-id')),
         }),
-        close: () => {
+        async close() {
           for (const connection of connections) connection.disconnect()
+          if (!server.isGiven) await dropWhatIsOver([reader])
         },
       }
     },

@@ -11,7 +11,7 @@ import { Redis as Valkey } from 'iovalkey'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, test } from 'vitest'
 import { glideOn, glideOnCluster } from '../servers/glide.ts'
-import { moveClock } from '../servers/log-clock.ts'
+import { dropWhatIsOver, moveClock } from '../servers/log-clock.ts'
 
 let server: RedisServer
 let cluster: RedisCluster | undefined
@@ -81,6 +81,7 @@ for (const [name, connect] of Object.entries(clients)) {
         }),
         async close() {
           await Promise.all([one.close(), two.close()])
+          await dropWhatIsOver(mine())
         },
       }
     },

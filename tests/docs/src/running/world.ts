@@ -1,7 +1,8 @@
 import { consumer, createRelay } from '@oncekey/outbox'
 import { migrate, postgresLog, postgresStore } from '@oncekey/postgres'
+import { postgresMigrations } from '@oncekey/postgres/client'
 import { createSagaRunner, saga, sagaMigrations } from '@oncekey/saga'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, migratedDatabase } from '@oncekey/test-servers'
 import { finish, leaveUnknown } from '@oncekey/test-shop'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
@@ -43,9 +44,11 @@ export interface World {
  * the endpoint's id.
  */
 export async function makeWorld(serverUrl: string): Promise<World> {
-  const database = await freshDatabase(serverUrl)
+  const migrations = [postgresMigrations, webhookMigrations, sagaMigrations]
+  const whole = (client: Pool) => migrate(client, { also: [webhookMigrations, sagaMigrations] })
+  const database = await migratedDatabase(serverUrl, migrations, whole)
   const pool = new Pool({ connectionString: database.url })
-  await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
+  await whole(pool)
   await pool.query(TABLES)
   await leaveUnknown(postgresStore({ client: pool, mode: 'lease' }), 'b51d0a30')
   await finish(postgresStore({ client: pool }), '9c1e44aa', '{"id":1}')

@@ -1,0 +1,42 @@
+import { ENDPOINT } from './filled.ts'
+
+/** Every page of the dashboard on what `fillTables` made, with the filters that cost most. */
+export const FILLED_PAGES = [
+  '',
+  'keys',
+  'keys?state=unknown',
+  'keys?state=running',
+  'keys?state=finished',
+  'keys?namespace=http&scope=customer-7',
+  'keys?namespace=http&scope=customer-7&prefix=key-1',
+  'keys/one?namespace=http&scope=customer-7&key=key-7',
+  'keys/one?namespace=http&scope=customer-7&key=lost-7',
+  'events',
+  'events?type=order.rare',
+  'events?type=order.never',
+  'events?subject=order-7',
+  'events/one?id=0190b5a0-0000-7000-8000-000000000007',
+  ...['consumers', 'webhooks', 'sagas'].flatMap((source) => [
+    `dead-letters?source=${source}`,
+    `dead-letters?source=${source}&type=never`,
+    `dead-letters?source=${source}&subject=order-8`,
+    `dead-letters/preview?source=${source}`,
+    `dead-letters/preview?source=${source}&type=never`,
+  ]),
+  'dead-letters?source=consumers&fingerprint=kind-3',
+  'dead-letters?source=consumers&origin=mailer',
+  // `LETTER` stands for the id of a dead letter of a consumer.
+  'dead-letters/one?source=consumers&id=LETTER',
+  'dead-letters/one?source=webhooks&id=7',
+  'dead-letters/one?source=sagas&id=order-8',
+  'redrives',
+  'consumers',
+  'webhooks',
+  `webhooks/endpoint?id=${ENDPOINT}`,
+  'webhooks/delivery?id=7',
+  'sagas',
+  'sagas?state=stuck',
+  'sagas/run?id=order-8',
+  'audit',
+  'audit?actor=nobody',
+]
