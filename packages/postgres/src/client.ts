@@ -28,7 +28,7 @@ export { clockWatch, readClock } from './sql/clock-watch.ts'
 export { lockNumber } from './sql/lock-number.ts'
 export { isPoolEnded } from './sql/never-sent.ts'
 export { inBatch, RETENTION_AGO } from './sql/purge-batch.ts'
-export { askReadCommitted } from './sql/read-committed.ts'
+export { askReadCommitted, atReadCommitted } from './sql/read-committed.ts'
 export { type ReservedConnection, reservedConnection } from './sql/reserved-connection.ts'
 export { quotedSchema } from './sql/schema-name.ts'
 export type {
