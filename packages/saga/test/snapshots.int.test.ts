@@ -100,9 +100,10 @@ describe.each(LEVELS)('where sessions are set to %s', (level) => {
     await Promise.all(ids.map((id, n) => runners[n % 4]?.submit(flow, { id, input: null })))
     for (const runner of runners) runner.start()
     const open = async () =>
-      await database.query('select from oncekey.saga_runs where id = any($1) and ended_at is null', [
-        ids,
-      ])
+      await database.query(
+        'select from oncekey.saga_runs where id = any($1) and ended_at is null',
+        [ids],
+      )
     await waitFor(async () => (await open()).length === 0, { what: 'all runs to end' })
     await Promise.all(runners.map((runner) => runner.stop()))
     const failed = 'select from oncekey.saga_failures where run_id = any($1)'

@@ -23,7 +23,10 @@ export const dashboardCommand: Command = {
     port: { value: 'number', help: 'Where to listen; 0 for any that is free. Default: 4983.' },
     host: { value: 'address', help: 'On which address to listen. Default: 127.0.0.1.' },
     'read-only': { help: 'To look, and to do nothing.' },
-    actor: { value: 'who', help: 'Who acts, in the audit. Default: ONCEKEY_ACTOR, else your login and this host.' },
+    actor: {
+      value: 'who',
+      help: 'Who acts, in the audit. Default: ONCEKEY_ACTOR, else your login and this host.',
+    },
     ...SEAL_KEY_FILE,
   },
   examples: ['dashboard', 'dashboard --port 8080 --read-only'],
