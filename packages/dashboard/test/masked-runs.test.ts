@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { dashboard } from '../src/index.ts'
-import type { ShownWholeRun } from '../src/sources/sagas.ts'
+import type { ShownRun, ShownWholeRun } from '../src/sources/sagas.ts'
 
 const error = { name: 'PermanentError', message: 'declined', details: { card: '4111' } }
-const run: ShownWholeRun = {
+const listed: ShownRun = {
   id: 'order-1',
   saga: 'order',
   version: 1,
@@ -13,6 +13,9 @@ const run: ShownWholeRun = {
   error,
   startedAt: new Date(0),
   endedAt: new Date(1),
+}
+const run: ShownWholeRun = {
+  ...listed,
   input: { card: '4111' },
   owner: undefined,
   dueAt: undefined,
@@ -36,7 +39,7 @@ const run: ShownWholeRun = {
 const site = (mask?: (text: string) => string) =>
   dashboard({
     sagas: {
-      list: async () => [run],
+      list: async () => [listed],
       get: async () => run,
       resume: async () => 'under-way',
       compensate: async () => 'compensating',
