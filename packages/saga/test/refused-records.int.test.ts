@@ -16,7 +16,7 @@ async function refusing(name: string, state: string, times: number) {
   await database.query(`create sequence refused_${id}`)
   await database.query(`create function refuse_${id}() returns trigger language plpgsql as $$
     begin
-      if nextval('refused_${id}') <= ${times} then
+      if nextval('public.refused_${id}') <= ${times} then
         raise exception 'refused in passing' using errcode = '${state}';
       end if;
       return new;
