@@ -42,6 +42,6 @@ test('a dead letter of an endpoint that is being deleted is not put back', async
   })
   expect(await dead.editAndRedrive(id, '{"id":2}', by)).toEqual({ outcome: 'not-matched' })
   expect(await hooks.deliveries.retry(id)).toBe('ended')
-  expect(await dead.redrive({ ids: [id] })).toMatchObject({ redriven: 0 })
+  expect(await dead.redrive({ ids: [id] })).toMatchObject({ redriven: [] })
   expect(await hooks.deliveries.get(id)).toMatchObject({ state: 'dead' })
 })
