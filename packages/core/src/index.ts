@@ -8,6 +8,7 @@ export type {
   OperationPageRequest,
   Operations,
 } from './acts/operations.ts'
+export { failedLetters, resolvedAfter, resolvedSoFar } from './acts/resolved-so-far.ts'
 export {
   boundedPage,
   LETTERS_LOOKED_AT,

@@ -77,7 +77,7 @@ test('resuming a run that a process drives leaves it to that process', async () 
   const id = randomUUID()
   const running = owner.execute(flow, { id, input: null })
   await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
-  expect(await other.resume(id)).toBe('running')
+  expect(await other.resume(id)).toBe('under-way')
   expect(await other.runOnce()).toBe(0)
   letGo()
   await running

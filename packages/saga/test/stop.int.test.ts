@@ -197,6 +197,77 @@ test.each(['compensate', 'resume'] as const)(
   },
 )
 
+// A bug: whether the function still ran was told from whether the stop had waited for it in vain. If
+// the step's time limit was over just before, the run was free at once.
+test('a step that runs on after its time limit is not undone beside it when its process stops', async () => {
+  const story: string[] = []
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const flow = saga<null, PoolClient>('late-and-left', { version: 1 }).step('charge', {
+    timeoutMs: 300,
+    async run({ signal }) {
+      signal.addEventListener('abort', () => story.push('too late'))
+      await held
+      story.push('charged')
+    },
+    compensate: () => void story.push('refunded'),
+  })
+  const old = runnerOf([flow], { leaseMs: 60_000 })
+  const { id } = await old.submit(flow, { id: randomUUID(), input: null })
+  void old.runOnce()
+  await waitFor(() => story.length > 0, { what: 'the time limit', intervalMs: 1 })
+  await old.stop({ timeoutMs: 1 })
+  expect(await workOf(id)).toMatchObject({ owner: old.node, lost: -1, due: false })
+  const next = runnerOf([flow])
+  expect(await next.compensate(id)).toBe('compensating')
+  expect(await next.runOnce()).toBe(0)
+  letGo()
+  await waitFor(() => story.length > 1, { what: 'the charge to end' })
+  await database.query('update oncekey.saga_work set due_at = now() where run_id = $1', [id])
+  expect(await next.runOnce()).toBe(1)
+  expect(story).toEqual(['too late', 'charged', 'refunded'])
+})
+
+// A bug: such a run was recorded like one whose step has ended, and the deaths of its owners were
+// forgotten. With a deploy between them, a step could end any number of processes.
+test('a run that is handed over before its step has begun keeps the number of lost owners', async () => {
+  const flow = saga<null, PoolClient>('handed-over', { version: 1 }).step('only', { run: () => 1 })
+  const old = runnerOf([flow], { pollMs: 5 })
+  const { id } = await old.submit(flow, { id: randomUUID(), input: null })
+  await database.query(
+    `update oncekey.saga_work set owner = 'gone', lost = 3, due_at = now() - interval '1 hour'
+       where run_id = $1`,
+    [id],
+  )
+  // The claim waits here until the runner is stopping.
+  await database.query(`create function wait_for_gate() returns trigger language plpgsql as $$
+    begin perform pg_advisory_xact_lock(90218); return new; end $$`)
+  await database.query(`create trigger gate before update on oncekey.saga_work for each row
+    when (new.owner is distinct from old.owner) execute function wait_for_gate()`)
+  const gate = await database.pool().connect()
+  await gate.query('select pg_advisory_lock(90218)')
+  old.start()
+  await waitFor(
+    async () =>
+      (
+        await database.query(
+          `select from pg_stat_activity where datname = current_database()
+             and wait_event_type = 'Lock' and query like '%saga_claim%'`,
+        )
+      ).length > 0,
+    { what: 'the claim to wait' },
+  )
+  const stopped = old.stop({ timeoutMs: 5_000 })
+  await gate.query('select pg_advisory_unlock(90218)')
+  await stopped
+  gate.release(true)
+  await database.query('drop trigger gate on oncekey.saga_work')
+  expect(await workOf(id)).toEqual({ owner: null, lost: 4, due: true })
+  expect((await old.get(id))?.steps[0]?.attempts).toBe(0)
+})
+
 test('stop() resolves in time while the database does not answer', async () => {
   const url = new URL(database.url())
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })

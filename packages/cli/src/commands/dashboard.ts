@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { hostname, userInfo } from 'node:os'
 import { dashboard } from '@oncekey/dashboard'
 import { toNode } from '@oncekey/dashboard/node'
+import { ownActor } from '../act/actor.ts'
 import { usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
@@ -23,7 +23,10 @@ export const dashboardCommand: Command = {
     port: { value: 'number', help: 'Where to listen; 0 for any that is free. Default: 4983.' },
     host: { value: 'address', help: 'On which address to listen. Default: 127.0.0.1.' },
     'read-only': { help: 'To look, and to do nothing.' },
-    actor: { value: 'who', help: 'Who acts, in the audit. Default: your login and this host.' },
+    actor: {
+      value: 'who',
+      help: 'Who acts, in the audit. Default: ONCEKEY_ACTOR, else your login and this host.',
+    },
     ...SEAL_KEY_FILE,
   },
   examples: ['dashboard', 'dashboard --port 8080 --read-only'],
@@ -38,7 +41,7 @@ async function serveDashboard(call: Call): Promise<ExitCode> {
     ...(await sourcesOf(call)),
     ...(path !== undefined && { seal: await sealKeysIn(path) }),
     authorize: bearerOrBasic(token, {
-      actor: given.text('actor') ?? `${userInfo().username}@${hostname()}`,
+      actor: given.text('actor') ?? ownActor(),
       may: given.flag('read-only') ? 'read-only' : 'all',
     }),
   })

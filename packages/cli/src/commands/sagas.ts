@@ -7,6 +7,7 @@ import { ExitCode } from '../command/exit-code.ts'
 import { tellNext } from '../command/paging.ts'
 import { sagasFor } from '../connection/sagas.ts'
 import type { Page } from '../output/page.ts'
+import type { Acted } from '../remote/sagas.ts'
 
 const states = [
   'running',
@@ -44,8 +45,8 @@ export const sagasCommands: readonly Command[] = [
   },
   {
     path: 'sagas resume',
-    summary: 'Have a run that is stuck, or whose compensation failed, go on, its attempts forgiven',
-    details: 'A runner takes it up.',
+    summary: 'Have a run that is stuck, waits, or could not be undone go on, its attempts forgiven',
+    details: 'A runner takes it up. A run that a process drives at present is left as it is.',
     server: 'postgres',
     viaDashboard: true,
     act: 'asks',
@@ -157,7 +158,7 @@ function showRun(page: Page, run: WholeRun): void {
 async function resumeSaga(call: Call): Promise<ExitCode> {
   const id = await askedRun(call, 'goes on from where it stopped, with its attempts forgiven')
   const sagas = await sagasFor(call)
-  return await told(call, id, () => sagas.resume(id, call.act()), ['running', 'compensating'])
+  return await told(call, id, () => sagas.resume(id, call.act()))
 }
 
 async function compensateSaga(call: Call): Promise<ExitCode> {
@@ -165,14 +166,14 @@ async function compensateSaga(call: Call): Promise<ExitCode> {
   const id = await askedRun(call, 'is undone, step by step')
   const sagas = await sagasFor(call)
   const how = { note, actor, pastPivot: call.given.flag('past-pivot') }
-  return await told(call, id, () => sagas.compensate(id, how), ['compensating', 'compensated'])
+  return await told(call, id, () => sagas.compensate(id, how))
 }
 
 async function settleSaga(call: Call): Promise<ExitCode> {
   const { actor, note } = call.act()
   const id = await askedRun(call, 'is ended as it is: nothing of it runs any more')
   const sagas = await sagasFor(call)
-  return await told(call, id, () => sagas.settle(id, note, { actor, note }), ['settled'])
+  return await told(call, id, () => sagas.settle(id, note, { actor, note }))
 }
 
 async function askedRun(call: Call, what: string): Promise<string> {
@@ -184,27 +185,25 @@ async function askedRun(call: Call, what: string): Promise<string> {
   return id
 }
 
-async function told(
-  call: Call,
-  id: string,
-  act: () => Promise<RunState>,
-  meant: readonly RunState[],
-): Promise<ExitCode> {
-  const state = await act().catch((error) => {
+async function told(call: Call, id: string, act: () => Promise<Acted>): Promise<ExitCode> {
+  const { isDone, state } = await act().catch((error) => {
     if (!(error instanceof SagaError) || error.code !== 'saga-past-pivot') throw error
     throw new CliError(
       ExitCode.found,
       `Run ${id} has begun its pivot, or what comes after, and from there only goes forward: nothing was changed. If you know that the pivot did not happen, add --past-pivot.`,
     )
   })
-  const isDone = meant.includes(state)
-  if (!isDone && !call.out.isJson) {
-    throw new CliError(ExitCode.found, `Run ${id} is ${state}: nothing was changed.`)
-  }
+  if (!isDone && !call.out.isJson) throw new CliError(ExitCode.found, unchanged(id, state))
   await call.out.result({ id, state, done: isDone, ...call.act() }, (page) => {
     page.line`Run ${id} is ${state} now.`
   })
   return isDone ? ExitCode.done : ExitCode.found
+}
+
+function unchanged(id: string, state: string): string {
+  return state === 'under-way'
+    ? `A process drives run ${id} at present: nothing was changed, and the attempt that has begun counts on.`
+    : `Run ${id} is ${state}: nothing was changed.`
 }
 
 function noRun(id: string): CliError {

@@ -4,7 +4,7 @@ import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { webhooksFor } from '../connection/webhooks.ts'
 import { shownDuration } from '../output/page.ts'
-import type { WebhooksToSee } from '../remote/webhooks.ts'
+import type { LeftAs, WebhooksToSee } from '../remote/webhooks.ts'
 import { noEndpoint, SEAL } from './webhooks.ts'
 
 type Endpoints = WebhooksToSee['endpoints']
@@ -127,7 +127,7 @@ async function setStatus(
   call: Call,
   to: {
     means(url: string): string
-    set(endpoints: Endpoints, id: string, act: Act): Promise<Endpoint | undefined>
+    set(endpoints: Endpoints, id: string, act: Act): Promise<LeftAs | undefined>
   },
 ): Promise<ExitCode> {
   const id = call.given.operand('endpoint')

@@ -1,11 +1,12 @@
-import type {
-  DeadLetterDetail,
-  DeadLetterFilter,
-  DeadLetterPage,
-  DeadLetterSource,
-  DeadLetterStats,
-  Replaced,
-  Resolution,
+import {
+  type DeadLetterDetail,
+  type DeadLetterFilter,
+  type DeadLetterPage,
+  type DeadLetterSource,
+  type DeadLetterStats,
+  type Replaced,
+  type Resolution,
+  resolvedSoFar,
 } from '@oncekey/core'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
@@ -77,12 +78,10 @@ export function remoteDeadLetters(
     redrives: remoteRedrives(api, source, noteOf, fieldsOf),
 
     async discard(ids) {
-      const resolutions: Resolution[] = []
-      for (const id of ids) {
-        const done = await act<{ resolutions: Resolution[] }>('discard', { id })
-        resolutions.push(...done.resolutions)
-      }
-      return resolutions
+      return await resolvedSoFar(ids, async (id) => {
+        const { resolutions } = await act<{ resolutions: Resolution[] }>('discard', { id })
+        return resolutions
+      })
     },
 
     replace: (id, data) => act<Replaced>('edit', { id, data }),

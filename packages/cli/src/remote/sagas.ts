@@ -1,27 +1,39 @@
-import type { ListedRun, RunState, SagaOperator, WholeRun } from '@oncekey/saga'
-import { CliError } from '../command/cli-error.ts'
+import type { ListedRun, SagaOperator, WholeRun } from '@oncekey/saga'
 import type { DashboardApi } from '../command/dashboard-api.ts'
-import { ExitCode } from '../command/exit-code.ts'
 
-/** The functions of a saga operator that the verbs use. */
-export type Sagas = Pick<SagaOperator, 'get' | 'list' | 'resume' | 'compensate' | 'settle'>
+/** The functions for sagas that the verbs use. */
+export interface Sagas extends Pick<SagaOperator, 'get' | 'list'> {
+  resume(...given: Parameters<SagaOperator['resume']>): Promise<Acted>
+  compensate(...given: Parameters<SagaOperator['compensate']>): Promise<Acted>
+  settle(...given: Parameters<SagaOperator['settle']>): Promise<Acted>
+}
+
+/** Whether a run is as an act was to leave it, and how the act has left it. */
+export interface Acted {
+  readonly isDone: boolean
+  /** A state, or why nothing was changed. */
+  readonly state: string
+}
+
+interface Answer {
+  readonly result: string
+  readonly state?: string
+}
 
 /** Runs of sagas through a dashboard. */
 export function remoteSagas(api: DashboardApi, noteOf: () => string): Sagas {
   /**
-   * Performs an act and returns the state after it. If nothing was changed, the dashboard's reply
-   * contains that state.
+   * Performs an act. What it did is in its own reply: the run may have gone on since, and may be in
+   * any state when it is read again. A dashboard of the release before says `done` without a state.
    */
   const act = async (
     verb: string,
     id: string,
     more: Readonly<Record<string, string | undefined>> = {},
-  ): Promise<RunState> => {
+  ): Promise<Acted> => {
     const fields = { id, ...more, note: noteOf(), confirmed: 'yes' }
-    const { result } = await api.post<{ result: string }>(`sagas/${verb}`, fields)
-    const state = (await api.get<WholeRun>('sagas/run', { id }))?.state
-    if (result === 'done' && state !== undefined) return state
-    throw new CliError(ExitCode.found, `Run ${id} is ${result}: nothing was changed.`)
+    const { result, state = result } = await api.post<Answer>(`sagas/${verb}`, fields)
+    return { isDone: result === 'done', state }
   }
 
   return {

@@ -1,3 +1,4 @@
+import type { Act } from '@oncekey/core'
 import type { Endpoint, WebhookDelivery, WebhookDeliveryDetail, Webhooks } from '@oncekey/webhooks'
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
@@ -6,9 +7,18 @@ import type { DashboardApi } from '../command/dashboard-api.ts'
 export interface WebhooksToSee {
   readonly endpoints: Pick<
     Webhooks<never>['endpoints'],
-    'list' | 'get' | 'pause' | 'resume' | 'enable' | 'ping' | 'rotateSecret'
-  >
+    'list' | 'get' | 'ping' | 'rotateSecret'
+  > & {
+    pause(id: string, reason: string, act: Act): Promise<LeftAs | undefined>
+    resume(id: string, act: Act): Promise<LeftAs | undefined>
+    enable(id: string, act: Act): Promise<LeftAs | undefined>
+  }
   readonly deliveries: Pick<Webhooks<never>['deliveries'], 'list' | 'get' | 'replay'>
+}
+
+/** The status in which an act has left an endpoint. */
+export interface LeftAs {
+  readonly status: Endpoint['status']
 }
 
 type Ping = NonNullable<Awaited<ReturnType<WebhooksToSee['endpoints']['ping']>>>
@@ -20,11 +30,16 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
   const get = async (id: string) =>
     (await api.get<{ endpoint: Endpoint }>('webhooks/endpoint', { id, limit: '1' }))?.endpoint
 
-  // The dashboard has one act for an endpoint that is paused or disabled.
-  const enable = async (id: string) => {
-    await act('enable', { id })
-    return await get(id)
+  /**
+   * What an act did is in its own reply; the endpoint may be changed again before it is read. A
+   * dashboard of the release before says only that it is done.
+   */
+  const setAs = async (verb: string, id: string, meant: Endpoint['status']): Promise<LeftAs> => {
+    const { status = meant } = await act<Partial<LeftAs>>(verb, { id })
+    return { status }
   }
+  // The dashboard has one act for an endpoint that is paused or disabled.
+  const enable = (id: string) => setAs('enable', id, 'enabled')
 
   return {
     endpoints: {
@@ -33,10 +48,7 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
         const asked = { customer, status, type, after, limit: String(limit) }
         return (await api.get<{ items: Endpoint[] }>('webhooks', asked))?.items ?? []
       },
-      async pause(id) {
-        await act('pause', { id })
-        return await get(id)
-      },
+      pause: (id) => setAs('pause', id, 'paused'),
       resume: enable,
       enable,
       // A ping is not an act, so the dashboard requires no reason.

@@ -54,7 +54,8 @@ export interface DeadLetterSource {
   ): Promise<Redriven>
   /**
    * Marks dead or retired letters as never to be delivered. `note` records why. A source with an
-   * audit trail writes an entry for each letter, in the same commit.
+   * audit trail writes an entry for each letter, in the same commit. If it fails when some are
+   * discarded, it does not throw: the result has these, and the others as `failed`.
    */
   discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
   /**

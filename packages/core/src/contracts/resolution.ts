@@ -15,6 +15,13 @@ export interface Resolution {
     /** Its consumer was retired, so there is nobody to deliver it to. */
     | 'retired'
     | 'unknown'
+    /**
+     * The source failed before it had told what became of it, after it had told what became of
+     * others. It may be discarded or redriven.
+     */
+    | 'failed'
+  /** How the source failed, for `failed`. */
+  readonly message?: string
 }
 
 /** The result of redriving a letter with other data. */

@@ -44,14 +44,3 @@ function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Con
       value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`,
   )
 }
-
-/**
- * What an act did, as the page says it that is shown after the act. The act's redirect puts its
- * name and its result into the address of that page, as `did` and `result`.
- */
-export function said(query: URLSearchParams, done: string, refused: string): Content {
-  const [did, result] = [query.get('did'), query.get('result')]
-  if (did === null || result === null) return undefined
-  if (result === 'done') return html`<p class="said" role="status">Done: ${did}. ${done}</p>`
-  return html`<p class="said refused" role="status">Nothing was changed: it is ${result}. ${refused}</p>`
-}

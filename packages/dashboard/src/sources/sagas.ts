@@ -10,7 +10,10 @@ export interface SagasSource {
     readonly limit: number
   }): Promise<readonly ShownRun[]>
   get(id: string): Promise<ShownWholeRun | undefined>
-  /** Each of these returns the run's state after the act. */
+  /**
+   * Each of these returns the run's state after the act; `resume` returns `under-way` if a process
+   * drives the run, and nothing was changed.
+   */
   resume(id: string, act: Act): Promise<string>
   compensate(id: string, options: Act & { readonly pastPivot: boolean }): Promise<string>
   settle(id: string, note: string, act: Act): Promise<string>

@@ -9,6 +9,7 @@ import {
   jsonChanges,
   newEventId,
   type Resolution,
+  resolvedAfter,
   rowsToRead,
 } from '@oncekey/core'
 import { redrivesOf } from '../operator/redrives/redrives-of.ts'
@@ -103,7 +104,8 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
         .filter(({ outcome }) => outcome === 'already-done')
         .map(({ id }): Resolution => ({ id, outcome: 'already-done' }))
       const touched = new Set(rows.map(({ id }) => id))
-      const others = await statesOf((filter.ids ?? []).filter((id) => !touched.has(id)))
+      const left = (filter.ids ?? []).filter((id) => !touched.has(id))
+      const others = await resolvedAfter(redriven, left, statesOf)
       return { redriven, refused: [...done, ...others] }
     },
 
@@ -111,9 +113,10 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       const by = actedBy('discard', given)
       const rows = await ask(discardDead(schema)(ids.filter(isId), note, by))
       const discarded = new Set(rows.map(({ id }) => id))
+      const others = ids.filter((id) => !discarded.has(id))
       return [
         ...rows.map(({ id }): Resolution => ({ id, outcome: 'discarded' })),
-        ...(await statesOf(ids.filter((id) => !discarded.has(id)))),
+        ...(await resolvedAfter(rows, others, statesOf)),
       ]
     },
 

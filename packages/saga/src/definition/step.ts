@@ -44,14 +44,16 @@ export interface Step<Input, State, Result, Tx> {
   /**
    * Time limit of one attempt. When it expires, the signal aborts and the attempt counts as failed.
    * The runner then waits for the function to return, for a second at most, or for `timeoutMs` if
-   * that is less, so that a retry or a compensation does not overlap with the function.
+   * that is less, so that a retry or a compensation does not overlap with the function. One that
+   * has not returned by then may overlap.
    * Milliseconds. @default 60_000
    */
   readonly timeoutMs?: number
 
   /**
    * Decides which errors are permanent, besides {@link PermanentError}: the step left no effect,
-   * and another attempt cannot succeed. @default none
+   * and another attempt cannot succeed. Of an error with which the database refuses the COMMIT of a
+   * function that has returned, it decides only whether another attempt is made. @default none
    */
   isPermanent?(error: unknown): boolean
 }

@@ -5,6 +5,8 @@ import {
   type DeadLetterDetail,
   type DeadLetterSource,
   type Resolution,
+  resolvedAfter,
+  resolvedSoFar,
   rowsToRead,
 } from '@oncekey/core'
 import { redrivesOf, type Statement } from '@oncekey/postgres/client'
@@ -72,21 +74,16 @@ export function sagaDeadLetters<Tx>(
         .filter(({ state }) => state === 'running' || state === 'compensating')
         .map(({ id }) => id)
       const touched = new Set(redriven)
-      return {
-        redriven,
-        refused: await statesOf((filter.ids ?? []).filter((id) => !touched.has(id))),
-      }
+      const others = (filter.ids ?? []).filter((id) => !touched.has(id))
+      return { redriven, refused: await resolvedAfter(redriven, others, statesOf) }
     },
 
     async discard(ids, note, given) {
       const by = actedBy('discard', given)
-      const outcomes: Resolution[] = []
-      for (const id of ids) {
+      return await resolvedSoFar(ids, async (id) => {
         const [row] = await ask(statements.discardRun(id, note, by))
-        const isDone = row?.discarded === 'true'
-        outcomes.push(...(isDone ? [{ id, outcome: 'discarded' } as const] : await statesOf([id])))
-      }
-      return outcomes
+        return row?.discarded === 'true' ? [{ id, outcome: 'discarded' }] : await statesOf([id])
+      })
     },
 
     async stats() {

@@ -9,12 +9,15 @@ import { sagaStoreError } from '../state/store-error.ts'
 import type { RunStateJson } from '../statements/run-json.ts'
 import type { FoundRunJson } from '../statements/runs.ts'
 
-/** Makes a run continue from where it stopped, with its attempts counted from zero. */
+/**
+ * Makes a run continue from where it stopped, with its attempts counted from zero, also one that
+ * waits for its next attempt. `under-way`: a process drives it, and nothing was changed.
+ */
 export async function resume<Tx>(
   runner: RunsState<Tx>,
   id: string,
   by?: ActedBy,
-): Promise<RunStateJson> {
+): Promise<RunStateJson | 'under-way'> {
   const statement = runner.statements.resumeRun(id, actedBy('resume', by))
   return known(id, await stateAfter(runner, id, statement))
 }

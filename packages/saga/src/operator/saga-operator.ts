@@ -1,6 +1,11 @@
 import { type ActedBy, type DeadLetterSource, wholeMs } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
-import { type PostgresClient, quotedSchema, sqlClientOf } from '@oncekey/postgres/client'
+import {
+  atReadCommitted,
+  type PostgresClient,
+  quotedSchema,
+  sqlClientOf,
+} from '@oncekey/postgres/client'
 import type { RunsState } from '../state/runner-state.ts'
 import { statementsFor } from '../state/statements.ts'
 import { sagaStoreError } from '../state/store-error.ts'
@@ -34,10 +39,12 @@ export interface SagaOperator {
    */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
-   * Lets a run continue that is stuck, waiting, or failed in its compensation. Attempts are counted
-   * from zero again, except those of a run that was only waiting. Returns the run's new state.
+   * Lets a run continue that is stuck, waits for its next attempt, or failed in its compensation,
+   * at once and with its attempts counted from zero again. Returns the run's new state, or
+   * `under-way` if a process drives the run at present: then nothing was changed, and the attempt
+   * that has begun counts on.
    */
-  resume(id: string, by?: ActedBy): Promise<RunState>
+  resume(id: string, by?: ActedBy): Promise<RunState | 'under-way'>
   /** Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /** Ends a run that was repaired by hand. Returns the run's new state. */
@@ -63,7 +70,7 @@ export interface SagaOperator {
 export function sagaOperator<Tx>(options: SagaOperatorOptions<Tx>): SagaOperator {
   const schema = options.schema ?? 'oncekey'
   const state: RunsState<Tx> = {
-    client: sqlClientOf(options.client, { prepare: false }),
+    client: atReadCommitted(sqlClientOf(options.client, { prepare: false })),
     schema,
     quotedSchema: quotedSchema(schema),
     acquireTimeoutMs: wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1),

@@ -178,17 +178,13 @@ export function ended(run: Run): Move {
   return moved(run, [], { course: 'ended', outcome: 'done', run: { state, ended: true } })
 }
 
-/** The move that gives a run up, so that any process may take it at once. */
-export function handedOver(run: Run): Move {
-  return moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
-}
-
 /**
- * The move that gives up a run whose attempt was cut short because this process stops, and has
- * ended. The attempt does not count.
+ * The move with which a process that stops gives a run up, so that any other may take it at once:
+ * before an attempt, or after one that was cut short and has ended, which does not count. How many
+ * owners the run has lost stays on record: it has done nothing here that would end its process.
  */
 export function givenBack(run: Run): Move {
-  const move = handedOver(run)
+  const move = moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
   return { ...move, json: { ...move.json, next: { kind: 'give-back', now: true } } }
 }
 

@@ -66,17 +66,19 @@ async function tried<Tx>(
   const events: OutboxEvent[] = []
   const startedAt = performance.now()
 
+  const calling: Call = { isRunning: false }
+
   let end: { readonly result: string } | Failure | CutShort
   tell('oncekey:saga-attempt', () => message)
   try {
-    const value = await called(runner, definition, held, run, action, transaction, events)
+    const value = await called(runner, definition, held, run, action, transaction, events, calling)
     const what = `The result of step "${step.name}" of saga "${run.saga}"`
     end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
   } catch (error) {
     // The runner stops and has aborted the attempt. That is no failure: the attempt does not count,
     // and another process repeats it.
     end = runner.stopping
-      ? { isCutShort: true, isRunning: held.givenUpSignal.aborted }
+      ? { isCutShort: true, isRunning: calling.isRunning }
       : failureFrom(run, action, error, performance.now() - startedAt)
   }
   if (held.lostSignal.aborted) {
@@ -105,7 +107,7 @@ async function tried<Tx>(
   if (written.kind === 'refused') {
     // The database refused the step's transaction, so the attempt has failed after all.
     const durationMs = performance.now() - startedAt
-    const failure = failureFrom(run, action, written.error, durationMs)
+    const failure = refusedFailure(run, action, written.error, durationMs)
     move = failed(definition, run, action, written.hasCommitted ? committed(failure) : failure)
     written = await stepTransaction(runner, held, step).rollback(move)
   }
@@ -117,6 +119,11 @@ async function tried<Tx>(
     tell('oncekey:saga-recorded', () => ({ ...message, outcome, durationMs }))
   }
   return { kind: 'moved', move }
+}
+
+/** One call of a step's function, which may still be running when the attempt is over. */
+interface Call {
+  isRunning: boolean
 }
 
 /**
@@ -157,6 +164,7 @@ async function called<Tx>(
   action: Action,
   transaction: StepTransaction<Tx>,
   events: OutboxEvent[],
+  calling: Call,
 ): Promise<unknown> {
   const { step, direction, position, attempt } = action
   const timeout = new AbortController()
@@ -187,7 +195,12 @@ async function called<Tx>(
   try {
     signal.throwIfAborted()
     const call = direction === 'run' ? step.run : step.compensate
+    calling.isRunning = true
     running = asStep(async () => call?.(context))
+    const returned = () => {
+      calling.isRunning = false
+    }
+    running.then(returned, returned)
     return await Promise.race([running, rejected(over.signal)])
   } catch (error) {
     const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
@@ -219,6 +232,15 @@ function failureFrom(
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
+}
+
+/**
+ * The attempt has failed because its end could not be recorded. The error is one of the database:
+ * even if the step calls it permanent, it does not say that the function, which had returned, left
+ * nothing behind elsewhere.
+ */
+function refusedFailure(run: Run, action: Action, error: unknown, durationMs: number): Failure {
+  return { ...failureFrom(run, action, error, durationMs), hadNoEffect: false }
 }
 
 /** Another attempt would write a second time, whatever the step says about the error. */

@@ -92,11 +92,12 @@ export interface SagaRunner<Tx> {
    */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
-   * Lets a run continue at once that is stuck, waiting, or failed in its compensation. Attempts are
-   * counted from zero again, except those of a run that was only waiting. Returns the run's new
-   * state.
+   * Lets a run continue at once that is stuck, waits for its next attempt, or failed in its
+   * compensation, with its attempts counted from zero again. Returns the run's new state, or
+   * `under-way` if a process drives the run at present: then nothing was changed, and the attempt
+   * that has begun counts on.
    */
-  resume(id: string, by?: ActedBy): Promise<RunState>
+  resume(id: string, by?: ActedBy): Promise<RunState | 'under-way'>
   /** Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /**

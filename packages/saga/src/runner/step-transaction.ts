@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { OncekeyError, type OutboxEvent } from '@oncekey/core'
+import { OncekeyError, type OutboxEvent, sleep } from '@oncekey/core'
 import {
   type BegunAt,
   endedInside,
@@ -49,7 +49,7 @@ export function stepTransaction<Tx>(
   held: Held,
   step: Pick<ResolvedStep, 'timeoutMs'>,
 ): StepTransaction<Tx> {
-  const { client, leaseMs, statements, acquireTimeoutMs, commitTimeoutMs } = runner
+  const { client, leaseMs, statements, acquireTimeoutMs, commitTimeoutMs: timeoutMs } = runner
   const { id, epoch } = held
   let opening: Promise<Opened<Tx>> | undefined
   let isOver = false
@@ -65,26 +65,22 @@ export function stepTransaction<Tx>(
 
     async commit(move, events) {
       const transaction = (await end())?.transaction
-      const timeoutMs = commitTimeoutMs
       return await write(move, events, transaction !== undefined, (last) =>
-        transaction === undefined
-          ? client.query(last, { timeoutMs })
-          : transaction.commit(last, { timeoutMs }),
+        transaction === undefined ? alone(last) : transaction.commit(last, { timeoutMs }),
       )
     },
 
     async rollback(move) {
       const opened = await end()
       const transaction = opened?.transaction
-      const timeoutMs = commitTimeoutMs
       if (opened !== undefined && (await endedByStep(opened))) {
         await undo(opened)
         return refused(TRANSACTION_ENDED, undefined)
       }
       return await write(move, [], false, (next) =>
         transaction === undefined
-          ? client.query(next, { timeoutMs })
-          : transaction.rollback({ next, timeoutMs }),
+          ? alone(next)
+          : transaction.rollback({ next, timeoutMs }).catch((error) => alone(next, error)),
       )
     },
 
@@ -155,10 +151,32 @@ export function stepTransaction<Tx>(
       held.state = move.run.state
       return WRITTEN
     } catch (error) {
+      // The step has happened: a move that stands alone is not the step's to fail.
+      if (!within && isPassing(error)) return { kind: 'in-doubt', error }
       return writtenOf(error)
     } finally {
       held.isMoving = false
     }
+  }
+
+  /**
+   * Sends a move that is a transaction of its own, and again if the server has refused it for
+   * something that passes, while this process has the run: a deadlock, a timeout, no room. Nothing
+   * of a refused move is written. `refused` is the error if it was sent once already.
+   */
+  async function alone<Row>(statement: Statement<Row>, refused?: unknown): Promise<Row[]> {
+    let error = refused
+    for (const waitMs of error === undefined ? [0, ...WAITS_MS] : WAITS_MS) {
+      if (error !== undefined && !isPassing(error)) throw error
+      if (waitMs > 0) await sleep(waitMs * (0.5 + Math.random()), held.lostSignal)
+      if (held.lostSignal.aborted && error !== undefined) throw error
+      try {
+        return await client.query(statement, { timeoutMs })
+      } catch (thrown) {
+        error = thrown
+      }
+    }
+    throw error
   }
 
   /**
@@ -197,6 +215,11 @@ function writtenOf(error: unknown): Written {
   }
   if (!isOutcomeKnown(error)) return { kind: 'in-doubt', error }
   return state === undefined ? { kind: 'refused', error } : refused(state, error)
+}
+
+/** Whether the server has refused a statement for something that passes, and wrote nothing. */
+function isPassing(error: unknown): boolean {
+  return PASSING.test(sqlState(error) ?? '')
 }
 
 function refused(state: string, cause: unknown): Written {
@@ -242,4 +265,10 @@ const TRANSACTION_ENDED = 'OK001'
 const LOST = 'OK003'
 const CANCELLED = 'OK004'
 const IN_FAILED_TRANSACTION = '25P02'
+/**
+ * A serialization failure, a deadlock, a lock or a statement that took too long, and a server that
+ * lacks connections, memory or disk.
+ */
+const PASSING = /^(?:40001|40P01|55P03|57014|53...)$/
+const WAITS_MS = [50, 100, 200, 400, 800]
 const UNDO_TIMEOUT_MS = 1_000

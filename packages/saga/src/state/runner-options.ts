@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { OptionsError } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import {
+  atReadCommitted,
   type PostgresClient,
   quotedSchema,
   type SqlClient,
@@ -92,7 +93,8 @@ export interface ResolvedOptions<Tx> {
 
 export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOptions<Tx> {
   const schema = options?.schema ?? 'oncekey'
-  const client = sqlClientOf(options?.client, { prepare: options?.prepare ?? false })
+  const given = sqlClientOf(options?.client, { prepare: options?.prepare ?? false })
+  const client = atReadCommitted(given)
   const half = Math.max(1, Math.floor(client.poolSize / 2))
   const concurrency = wholeNumber('concurrency', options.concurrency ?? half, 1)
   const left = Math.max(1, client.poolSize - concurrency - 1)

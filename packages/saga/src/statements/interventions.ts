@@ -4,12 +4,12 @@ import type { RunStateJson } from './run-json.ts'
 
 type Actor = ReturnType<typeof actedBy>
 
-/** Makes a run continue from where it stopped. */
+/** Makes a run continue from where it stopped; `under-way`: a process drives it, nothing changed. */
 export function resumeRun(
   schema: string,
-): (id: string, by: Actor) => Statement<{ state: RunStateJson | null }> {
+): (id: string, by: Actor) => Statement<{ state: RunStateJson | 'under-way' | null }> {
   const text = `
-    select ${schema}.saga_act_2('sagas.resume', $1::text, $2::text, $3::text, $4::text, null, null,
+    select ${schema}.saga_act_3('sagas.resume', $1::text, $2::text, $3::text, $4::text, null, null,
       false) as state`
   return (id, by) => ({
     name: 'saga_resume_run',
@@ -23,7 +23,7 @@ export function compensateRun(
   schema: string,
 ): (compensate: CompensateRun) => Statement<{ state: RunStateJson | 'past-pivot' | null }> {
   const text = `
-    select ${schema}.saga_act_2('sagas.compensate', $1::text, $5::text, $6::text, $7::text, $2::integer,
+    select ${schema}.saga_act_3('sagas.compensate', $1::text, $5::text, $6::text, $7::text, $2::integer,
       $3::text, $4::boolean) as state`
 
   return ({ id, forwardFrom, error, pastPivot, by }) => ({
@@ -56,7 +56,7 @@ export function settleRun(
   schema: string,
 ): (id: string, note: string, by: Actor) => Statement<{ state: RunStateJson | null }> {
   const text = `
-    select ${schema}.saga_act_2('sagas.settle', $1::text, $3::text, $2::text, $4::text, null, null,
+    select ${schema}.saga_act_3('sagas.settle', $1::text, $3::text, $2::text, $4::text, null, null,
       false) as state`
   return (id, note, by) => ({
     name: 'saga_settle_run',

@@ -1,10 +1,12 @@
 import { type ActedBy, OptionsError } from '@oncekey/core'
 import type { Endpoints, NewEndpoint } from '../endpoints/endpoints.ts'
 import type { Deliveries } from '../operator/deliveries.ts'
+import { toldToCustomer } from './told-to-customer.ts'
 
 /**
  * One customer's endpoints and deliveries, for routes that customers reach. An id that belongs to
- * somebody else behaves like one that does not exist.
+ * somebody else behaves like one that does not exist. Why an attempt failed is told in texts that
+ * name neither addresses nor anything else of this side.
  */
 export interface CustomerWebhooks {
   readonly endpoints: CustomerEndpoints
@@ -54,7 +56,10 @@ export function forCustomer(
       disable: own(endpoints.disable),
       enable: own(endpoints.enable),
       delete: own(endpoints.delete),
-      ping: own(endpoints.ping),
+      ping: own(async (id) => {
+        const pinged = await endpoints.ping(id)
+        return pinged && toldToCustomer(pinged)
+      }),
       rotateSecret: own(endpoints.rotateSecret),
       secrets: async (id) => ((await isOwn(id)) ? await endpoints.secrets(id) : []),
     },
@@ -62,7 +67,8 @@ export function forCustomer(
       list: all.list,
       async get(id) {
         const found = await all.get(id)
-        return found !== undefined && (await isOwn(found.endpointId)) ? found : undefined
+        if (found === undefined || !(await isOwn(found.endpointId))) return undefined
+        return { ...found, history: found.history.map(toldToCustomer) }
       },
       async request(id) {
         const found = await all.get(id)

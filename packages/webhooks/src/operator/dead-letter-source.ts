@@ -9,6 +9,7 @@ import {
   jsonChanges,
   newEventId,
   type Resolution,
+  resolvedAfter,
   rowsToRead,
 } from '@oncekey/core'
 import { redrivesOf } from '@oncekey/postgres/client'
@@ -103,8 +104,8 @@ export function deadLetterSource(
       const rows = await runStatement(options, redriveDeadLetters(schema, filter, limit, by))
       const redriven = rows.map(({ id }) => id)
       scheduled()
-      const refused = await outcomesOf((filter.ids ?? []).filter((id) => !redriven.includes(id)))
-      return { redriven, refused }
+      const others = (filter.ids ?? []).filter((id) => !redriven.includes(id))
+      return { redriven, refused: await resolvedAfter(redriven, others, outcomesOf) }
     },
 
     async discard(ids, note, given) {
@@ -112,7 +113,8 @@ export function deadLetterSource(
       const valid = ids.filter(isDeliveryId)
       const rows = await runStatement(options, discardDeadLetters(schema, valid, note, by))
       const discarded = new Set(rows.map(({ id }) => id))
-      const others = await outcomesOf(ids.filter((id) => !discarded.has(id)))
+      const left = ids.filter((id) => !discarded.has(id))
+      const others = await resolvedAfter(rows, left, outcomesOf)
       return [...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })), ...others]
     },
 

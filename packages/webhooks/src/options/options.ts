@@ -1,6 +1,7 @@
 import { checkSealKeys, LONGEST_KEPT_MS, OptionsError, type SealKeys, wholeMs } from '@oncekey/core'
 import { callback, flag, wholeNumber } from '@oncekey/core/options'
 import {
+  atReadCommitted,
   type PostgresClient,
   quotedSchema,
   type SqlClient,
@@ -156,7 +157,7 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     proxy: resolveProxy(options.proxy, timeoutMs),
   }
   return {
-    sql: sqlClientOf(options.client, { prepare: false }) as SqlClient,
+    sql: atReadCommitted(sqlClientOf(options.client, { prepare: false })) as SqlClient,
     schema: quotedSchema(schemaName),
     schemaName,
     consumerName: options.consumerName ?? 'webhooks',

@@ -12,7 +12,8 @@ interface AnyRequest {
  * Returns the path that a request came to, as the scope of its key, so that the same id at two
  * routes of one app means two webhooks. The query is left out. The path is normalised, because an
  * attacker who repeats a signed delivery can choose its spelling: some routers treat `/Hooks`,
- * `/hooks/`, `//hooks`, `/h%6Foks` and `/hooks;a` as `/hooks`.
+ * `/hooks/`, `//hooks`, `/h%6Foks` and `/hooks;a` as `/hooks`. What a route's parameter stands for
+ * cannot be seen here: each value is a path of its own.
  */
 export function pathScope(request: unknown): string {
   const { originalUrl, req, url } = (request ?? {}) as AnyRequest

@@ -50,7 +50,10 @@ export interface WebhookReceiverOptions {
  * - Responses suit senders that read only the status: a delivery that arrives while the first
  *   attempt is running gets 503 with `Retry-After`, and one whose response is no longer stored gets
  *   200.
- * - A key belongs to the path it came to: the same id at two routes means two webhooks.
+ * - A key belongs to the path it came to: the same id at two routes means two webhooks. So a route
+ *   with a parameter or a wildcard has to be given a scope of its own,
+ *   `{ ...receiveWebhook(…), scope: () => 'stripe' }`: whoever has one signed delivery could send it
+ *   to every other path of that route, and each would take it once.
  *
  * @example
  * ```ts

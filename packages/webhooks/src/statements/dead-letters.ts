@@ -233,13 +233,17 @@ export function redriveDeadLetters(
 
 /**
  * The update that puts the deliveries in `due` back. Claims that came to no outcome count as
- * attempts, so that no number is given twice.
+ * attempts, so that no number is given twice. Those of an endpoint that is being deleted stay as
+ * they are: nothing would send them.
  */
 export function putBack(schema: string): string {
   return `update ${schema}.webhook_deliveries d
         set state = 'pending', due_at = now(), tries = 0, attempts = d.attempts + d.unfinished,
           unfinished = 0, reason = null, ended_at = null, redrives = d.redrives + 1, resolved_at = now()
-        from due where d.id = due.id
+        from due
+        where d.id = due.id and not exists (
+          select from ${schema}.webhook_endpoints e
+            where e.id = d.endpoint_id and e.status = 'deleted')
         returning d.id`
 }
 

@@ -150,7 +150,8 @@ export function deliveryStates(
  * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. One
  * whose lease is over is taken from its worker: a claim that came to no outcome counts as an
  * attempt, so that no number is given twice, and without a lease its verdict changes nothing. If
- * the endpoint is paused or disabled, the delivery is `held` until that changes.
+ * the endpoint is paused or disabled, the delivery is `held` until that changes; if it was deleted,
+ * nothing would ever claim the delivery, which is left as it is.
  */
 export function retryDelivery(
   schema: string,
@@ -169,7 +170,8 @@ export function retryDelivery(
     text: `
       with before as materialized (
         select d.id, d.state, d.endpoint_id, e.status,
-            coalesce(d.leased_until > now(), false) as leased
+            coalesce(d.leased_until > now(), false) as leased,
+            d.state in ('pending', 'dead', 'delivered') and e.status <> 'deleted' as may_be_sent
           from ${schema}.webhook_deliveries d
           join ${schema}.webhook_endpoints e on e.id = d.endpoint_id
           where d.id = $1::bigint
@@ -184,22 +186,21 @@ export function retryDelivery(
             ended_at = null, redrives = d.redrives + case b.state when 'dead' then 1 else 0 end,
             resolved_at = case b.state when 'dead' then now() else d.resolved_at end
           from before b
-          where d.id = b.id and not (b.state = 'pending' and b.leased)
-            and b.state in ('pending', 'dead', 'delivered')
+          where d.id = b.id and not (b.state = 'pending' and b.leased) and b.may_be_sent
           returning d.id
       ), unblocked as (
         update ${schema}.webhook_endpoints e set blocked_until = null
           from before b, retried r
           where e.id = b.endpoint_id and e.status = 'enabled' and e.blocked_until > now()
       )
-      select case when b.state = 'pending' and b.leased then 'under-way'
-          when b.state in ('pending', 'dead', 'delivered') and b.status <> 'enabled' then 'held'
-          when b.state in ('pending', 'dead', 'delivered') then 'scheduled'
-          else 'ended' end as outcome,
+      select case when not b.may_be_sent then 'ended'
+          when b.state = 'pending' and b.leased then 'under-way'
+          when b.status <> 'enabled' then 'held'
+          else 'scheduled' end as outcome,
           case when r.id is not null then ${audit} end::text as operation
         from before b left join retried r on r.id = b.id
         where ${schema}.webhook_written('webhook_deliveries', r.id is not null
-          or b.state = 'pending' and b.leased or b.state not in ('pending', 'dead', 'delivered'))`,
+          or b.state = 'pending' and b.leased or not b.may_be_sent)`,
     values: [id, by.actor, by.note],
   }
 }

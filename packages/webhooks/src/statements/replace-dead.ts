@@ -3,7 +3,7 @@ import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/c
 /**
  * Discards a dead delivery, and makes a message of the same event with another body, under another
  * id, with one delivery for the same endpoint that is due at once. The two deliveries name each
- * other. Returns no row where the delivery is not dead. Raises if a trigger drops a part of it: the
+ * other. Returns no row where the delivery is not dead, or its endpoint was deleted. Raises if a trigger drops a part of it: the
  * letter would be dead still, and the other delivery under way.
  */
 export function replaceDeadLetter(
@@ -31,7 +31,10 @@ export function replaceDeadLetter(
     text: `
       with was as materialized (
         select d.* from ${schema}.webhook_deliveries d
-          where d.id = $1::bigint and d.state = 'dead' for update of d
+          where d.id = $1::bigint and d.state = 'dead' and not exists (
+            select from ${schema}.webhook_endpoints e
+              where e.id = d.endpoint_id and e.status = 'deleted')
+          for update of d
       ), message as (
         insert into ${schema}.webhook_messages (id, type, source, subject, headers, customer, body,
             occurred_at)

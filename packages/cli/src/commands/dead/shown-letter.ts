@@ -60,10 +60,12 @@ function stackOf({ stack, name, message }: AttemptError): string | undefined {
   return stack.startsWith(head) ? stack.slice(head.length) : stack
 }
 
-/** Prints the dead letters that an act did not change, each with the reason. */
+/** Prints the dead letters that an act did not change, or may not have changed, with the reason. */
 export function showRefused(page: Page, refused: readonly Resolution[]): void {
-  for (const { id, outcome } of refused.slice(0, 50))
-    page.line`${id}: left as it is, ${MEANS[outcome]}`
+  for (const { id, outcome, message } of refused.slice(0, 50)) {
+    if (outcome === 'failed') page.line`${id}: ${MEANS.failed}: ${message}`
+    else page.line`${id}: left as it is, ${MEANS[outcome]}`
+  }
   if (refused.length > 50) page.line`and ${refused.length - 50} more, see --json`
 }
 
@@ -75,4 +77,5 @@ const MEANS: Readonly<Record<Resolution['outcome'], string>> = {
   'not-matched': 'it does not match, or somebody else has it just now',
   retired: 'its consumer was retired',
   unknown: 'there is none of that id',
+  failed: 'it is not known what became of it',
 }

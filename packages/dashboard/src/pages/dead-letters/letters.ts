@@ -1,7 +1,7 @@
 import type { DeadLetterPage, DeadLetterSource, DeadLetterStats } from '@oncekey/core'
-import { said } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
 import { choice, errorOf, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { said } from '../../html/said.ts'
 import { mayAct } from '../../routing/access.ts'
 import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type PageRoute, page } from '../../routing/route.ts'

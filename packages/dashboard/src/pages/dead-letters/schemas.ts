@@ -101,7 +101,9 @@ const resolution: Schema = object({
     'not-matched',
     'retired',
     'unknown',
+    'failed',
   ]),
+  'message?': text,
 })
 
 export const redrivenSchema: Schema = object({

@@ -1,17 +1,24 @@
-import { resultWord } from '../../api/schema.ts'
+import { object, text } from '../../api/schema.ts'
 import { linkTo } from '../../html/parts.ts'
+import { PAST_PIVOT } from '../../html/said.ts'
 import { confirmedAct } from '../../routing/act.ts'
 import { type ActOutcome, type ActRoute, type Form, NotFound } from '../../routing/route.ts'
 import type { SagasSource } from '../../sources/sagas.ts'
 
 const id = { about: 'The id of the run.', required: true } as const
 
+/**
+ * The answer to an act: `done`, or why nothing was changed, and the state in which it has left the
+ * run. Who reads the run afterwards may find that it has gone on.
+ */
+const acted = object({ result: text, 'state?': text })
+
 export const resumeSaga: ActRoute = confirmedAct({
   path: 'sagas/resume',
   act: 'sagas.resume',
-  summary: 'Have a run that is stuck, or whose compensation failed, go on, its attempts forgiven',
+  summary: 'Have a run that is stuck, waits, or could not be undone go on, its attempts forgiven',
   fields: { id },
-  answers: resultWord,
+  answers: acted,
   exists: ({ sagas }) => sagas !== undefined,
   perform: (form, { options }, act) =>
     told('resume', form, ['running', 'compensating'], (run) =>
@@ -30,7 +37,7 @@ export const compensateSaga: ActRoute = confirmedAct({
       choices: ['yes'],
     },
   },
-  answers: resultWord,
+  answers: acted,
   exists: ({ sagas }) => sagas !== undefined,
   perform: (form, { options }, act) =>
     told('compensate', form, ['compensating', 'compensated'], (run) =>
@@ -46,7 +53,7 @@ export const settleSaga: ActRoute = confirmedAct({
   act: 'sagas.settle',
   summary: 'End a run that was put right by hand',
   fields: { id },
-  answers: resultWord,
+  answers: acted,
   exists: ({ sagas }) => sagas !== undefined,
   perform: (form, { options }, act) =>
     told('settle', form, ['settled'], (run) =>
@@ -54,7 +61,10 @@ export const settleSaga: ActRoute = confirmedAct({
     ),
 })
 
-/** The result of an act: `done` if the run is in the intended state, otherwise the run's state. */
+/**
+ * The result of an act: `done` if the run is in the intended state, otherwise the run's state;
+ * `under-way` if a process drives it and it was to be resumed.
+ */
 async function told(
   did: string,
   form: Form,
@@ -64,10 +74,11 @@ async function told(
   const run = form.text('id')
   const state = await act(run).catch((error) => {
     if (!(error instanceof Error && 'code' in error)) throw error
-    if (error.code === 'saga-past-pivot') return 'past its pivot, from which it only goes forward'
+    if (error.code === 'saga-past-pivot') return PAST_PIVOT
     if (error.code === 'saga-unknown') throw new NotFound('There is no such run.')
     throw error
   })
   const result = meant.includes(state) ? 'done' : state
-  return { to: linkTo('run', { id: run, did, result }), result: { result } }
+  const left = state === PAST_PIVOT || state === 'under-way' ? {} : { state }
+  return { to: linkTo('run', { id: run, did, result }), result: { result, ...left } }
 }

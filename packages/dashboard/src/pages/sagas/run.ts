@@ -1,11 +1,12 @@
-import { actForm, said } from '../../html/act-form.ts'
+import { actForm } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
 import { badge, errorOf, facts, payload, table, time } from '../../html/parts.ts'
+import { said } from '../../html/said.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
-import type { ResolvedOptions } from '../../routing/options.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import type { SagasSource, ShownWholeRun } from '../../sources/sagas.ts'
 import { flow } from './flow.ts'
+import { maskedWholeRun } from './masked.ts'
 import { runSchema } from './schemas.ts'
 
 /**
@@ -28,7 +29,7 @@ export const sagaRunPage: PageRoute = page<ShownWholeRun>({
     if (run === undefined) {
       throw new NotFound('There is no such run, or not any more: it may have been purged.')
     }
-    return masked(run, options)
+    return maskedWholeRun(run, options)
   },
   render(run, asked): Html {
     return html`${said(asked.query, 'A runner takes it up.', 'Somebody else may have acted, or it has gone on.')}
@@ -77,7 +78,7 @@ function acts(run: ShownWholeRun, viewer: Viewer): Content {
         hidden,
         label: 'Go on from where it stopped',
         warning:
-          'Its attempts are forgiven, and the step that failed runs again with the same idempotency key.',
+          'Its attempts are forgiven, and the step that failed runs again at once, with the same idempotency key. If a process drives the run at present, nothing is changed.',
       }),
     mayAct(viewer, 'sagas.compensate') &&
       actForm({
@@ -97,38 +98,6 @@ function acts(run: ShownWholeRun, viewer: Viewer): Content {
       }),
   ]
   return forms.some(Boolean) && html`<h2>Decide</h2>${forms}`
-}
-
-/** The run, with its input, the results of its steps and details of its errors masked. */
-function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
-  const hide = (value: unknown): unknown => {
-    if (value === undefined || value === null) return value
-    const text = JSON.stringify(value)
-    const shown = mask(text, 'saga')
-    return shown === text ? value : parsedOr(shown)
-  }
-  const told = <E>(error: E): E =>
-    typeof error === 'object' && error !== null && 'details' in error
-      ? { ...error, details: hide(error.details) }
-      : error
-  return {
-    ...run,
-    error: told(run.error),
-    timeline: run.timeline.map((entry) =>
-      entry.error === undefined ? entry : { ...entry, error: told(entry.error) },
-    ),
-    input: hide(run.input),
-    steps: run.steps.map((step) => ({ ...step, result: hide(step.result) })),
-  }
-}
-
-/** Parses JSON. A mask may return any text, so a text that is not JSON is returned as it is. */
-function parsedOr(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 function shownValue(value: unknown): string {

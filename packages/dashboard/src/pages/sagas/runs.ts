@@ -13,6 +13,7 @@ import {
 import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type Asked, BadInput, type PageRoute, page } from '../../routing/route.ts'
 import { RUN_STATES, type SagasSource, type ShownRun } from '../../sources/sagas.ts'
+import { maskedRun } from './masked.ts'
 import { runsSchema } from './schemas.ts'
 
 interface Runs {
@@ -42,7 +43,8 @@ export const sagasPage: PageRoute = page<Runs>({
       ...filterOf(query),
       limit: limitOf(query),
     })
-    return { items, next: items.length < limitOf(query) ? undefined : items.at(-1)?.id }
+    const next = items.length < limitOf(query) ? undefined : items.at(-1)?.id
+    return { items: items.map((run) => maskedRun(run, options)), next }
   },
   render({ items, next }, { query }: Asked): Html {
     return html`<form class="filter" action="" method="get">

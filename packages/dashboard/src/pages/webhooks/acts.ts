@@ -3,11 +3,14 @@ import { html } from '../../html/html.ts'
 import { badge, facts, linkTo, payload } from '../../html/parts.ts'
 import { confirmedAct } from '../../routing/act.ts'
 import { type ActRoute, BadInput, NotFound } from '../../routing/route.ts'
-import type { WebhooksSource } from '../../sources/webhooks.ts'
+import type { ShownEndpoint, WebhooksSource } from '../../sources/webhooks.ts'
 import { pingSchema } from './schemas.ts'
 
 const id = { about: 'The id of the endpoint.', required: true } as const
 const exists = ({ webhooks }: { readonly webhooks: unknown }): boolean => webhooks !== undefined
+
+/** The answer to an act on an endpoint: `done`, and the status in which it has left the endpoint. */
+const leftAs = object({ result: text, status: text })
 
 /** A ping changes nothing that is stored, so it requires no reason. */
 export const pingEndpoint: ActRoute = {
@@ -79,13 +82,13 @@ export const pauseEndpoint: ActRoute = confirmedAct({
   act: 'endpoints.pause',
   summary: 'Send nothing to an endpoint until it is enabled, and keep its events',
   fields: { id },
-  answers: resultWord,
+  answers: leftAs,
   exists,
   async perform(form, { options }, act) {
     const endpointId = form.text('id')
     const { endpoints } = options.webhooks as WebhooksSource
     const changed = await endpoints.pause(endpointId, act.note.slice(0, 1_000).toWellFormed(), act)
-    return wentTo('endpoint', endpointId, 'pause', changed === undefined ? 'absent' : 'done')
+    return nowAs('pause', endpointId, changed)
   },
 })
 
@@ -94,12 +97,12 @@ export const enableEndpoint: ActRoute = confirmedAct({
   act: 'endpoints.enable',
   summary: 'Send to an endpoint again, beginning with what was kept',
   fields: { id },
-  answers: resultWord,
+  answers: leftAs,
   exists,
   async perform(form, { options }, act) {
     const endpointId = form.text('id')
     const changed = await (options.webhooks as WebhooksSource).endpoints.enable(endpointId, act)
-    return wentTo('endpoint', endpointId, 'enable', changed === undefined ? 'absent' : 'done')
+    return nowAs('enable', endpointId, changed)
   },
 })
 
@@ -117,6 +120,12 @@ export const retryDelivery: ActRoute = confirmedAct({
     return wentTo('delivery', deliveryId, 'retry', result)
   },
 })
+
+function nowAs(did: string, id: string, changed: ShownEndpoint | undefined) {
+  if (changed === undefined) throw new NotFound(NO_ENDPOINT)
+  const result = 'done'
+  return { to: linkTo('endpoint', { id, did, result }), result: { result, status: changed.status } }
+}
 
 function wentTo(page: string, endpointId: string, did: string, result: string) {
   if (result === 'absent') throw new NotFound('It is not there, or not any more.')

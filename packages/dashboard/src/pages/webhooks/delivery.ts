@@ -1,6 +1,7 @@
-import { actForm, said } from '../../html/act-form.ts'
+import { actForm } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
 import { badge, facts, linkTo, payload, table, time } from '../../html/parts.ts'
+import { said } from '../../html/said.ts'
 import { mayAct } from '../../routing/access.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import type { ShownRequest, ShownWholeDelivery, WebhooksSource } from '../../sources/webhooks.ts'

@@ -1,6 +1,7 @@
-import { actForm, buttonForm, nameOfStart, said } from '../../html/act-form.ts'
+import { actForm, buttonForm, nameOfStart } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
 import { badge, choice, facts, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { said } from '../../html/said.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
 import { limitOf, PAGING } from '../../routing/paging.ts'
 import { BadInput, NotFound, type PageRoute, page } from '../../routing/route.ts'

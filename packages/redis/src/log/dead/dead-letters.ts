@@ -1,9 +1,16 @@
-import type { DeadLetterFilter, DeadLetterSource, Resolution } from '@oncekey/core'
+import {
+  type DeadLetterFilter,
+  type DeadLetterSource,
+  failedLetters,
+  OncekeyError,
+  type Resolution,
+  resolvedAfter,
+} from '@oncekey/core'
 import { actedIn } from '../acts/acted-in.ts'
 import { allSlots } from '../keys/slot-keys.ts'
 import { countDeadScript } from '../scripts/dead/count-dead.ts'
 import { discardDeadScript } from '../scripts/dead/discard-dead.ts'
-import { type RedriveOutcome, redriveDeadScript } from '../scripts/dead/redrive-dead.ts'
+import { redriveDeadScript } from '../scripts/dead/redrive-dead.ts'
 import { type FoundDelivery, findDeliveriesScript } from '../scripts/deliveries/find-deliveries.ts'
 import type { LogState } from '../state/log-state.ts'
 import { eventOnFile } from '../state/logged-entry.ts'
@@ -55,39 +62,49 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
           if (taken.length === limit) break
         }
       }
-      const outcomes: RedriveOutcome[] = []
-      for (const asked of inPortions(
-        byConsumerInSlot(
-          taken.map(({ slot, number, letter }) => ({ slot, number, consumer: letter.origin })),
-        ),
-      )) {
-        const some = await log.askSlots(redriveDeadScript, asked, (slots) => ({ ...by, slots }))
-        outcomes.push(...some.flat())
-      }
+      const groups = byConsumerInSlot(
+        taken.map(({ slot, number, letter }) => ({ slot, number, consumer: letter.origin })),
+      )
+      const told = await soFar(inPortions(groups), (asked) =>
+        log.askSlotsThere(redriveDeadScript, asked, (slots) => ({ ...by, slots })),
+      )
+      const outcomes = told.outcomes
       const redriven = new Set(
         outcomes.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id),
       )
       const meanwhile = outcomes.filter((each): each is Resolution => each.outcome !== 'redriven')
       const touched = new Set(outcomes.map(({ id }) => id))
+      const untold = told.failed === undefined ? [] : taken.map(({ letter }) => letter.id)
+      const failed = failedLetters(
+        untold.filter((id) => !touched.has(id)),
+        told.failed,
+      )
+      for (const { id } of failed) touched.add(id)
       const others = (filter.ids ?? []).filter((id) => !touched.has(id))
+      const left = await resolvedAfter(outcomes, others, (ids) => statesOf(log, ids, there))
       return {
         redriven: taken.map(({ letter }) => letter.id).filter((id) => redriven.has(id)),
-        refused: [...meanwhile, ...(await statesOf(log, others, there))],
+        refused: [...meanwhile, ...failed, ...left],
       }
     },
 
     async discard(ids, note, given) {
       const { actor } = actedIn('discard', given)
-      const byId = new Map<string, Resolution>()
-      for (const asked of inPortions(slotsOf(ids))) {
-        const question = { note, actor }
-        const some = await log.askSlots(discardDeadScript, asked, (slots) => ({
-          ...question,
-          slots,
-        }))
-        for (const each of some.flat()) byId.set(each.id, each)
-      }
-      return ids.map((id) => byId.get(id) ?? { id, outcome: 'unknown' })
+      const question = { note, actor }
+      const slotsAsked = slotsOf(ids)
+      const { outcomes, failed } = await soFar(inPortions(slotsAsked), (asked) =>
+        log.askSlotsThere(discardDeadScript, asked, (slots) => ({ ...question, slots })),
+      )
+      const byId = new Map(outcomes.map((each) => [each.id, each]))
+      const asked = new Set(
+        slotsAsked.flatMap(({ slot, numbers }) => numbers.map((number) => `${slot}-${number}`)),
+      )
+      return ids.flatMap((id): Resolution[] => {
+        const told = byId.get(id)
+        if (told !== undefined) return [told]
+        if (failed !== undefined && asked.has(id)) return failedLetters([id], failed)
+        return [{ id, outcome: 'unknown' }]
+      })
     },
 
     async stats() {
@@ -117,6 +134,32 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
     }
     return count
   }
+}
+
+/**
+ * Asks one portion after the other. If one fails, or a node of a cluster is away, what was told by
+ * then is kept, with the error: it is done. If nothing was told, the error is thrown.
+ */
+async function soFar<Outcome, Portion>(
+  portions: readonly Portion[],
+  ask: (portion: Portion) => Promise<{
+    readonly replies: readonly (readonly Outcome[])[]
+    readonly away: readonly unknown[]
+  }>,
+): Promise<{ readonly outcomes: Outcome[]; readonly failed: unknown }> {
+  const outcomes: Outcome[] = []
+  let failed: unknown
+  for (const portion of portions) {
+    try {
+      const { replies, away } = await ask(portion)
+      outcomes.push(...replies.flat())
+      if (away.length > 0) failed ??= nodeAway()
+    } catch (error) {
+      if (outcomes.length === 0) throw error
+      return { outcomes, failed: error }
+    }
+  }
+  return { outcomes, failed }
 }
 
 /**
@@ -150,4 +193,8 @@ async function find(log: LogState, ids: readonly string[]): Promise<FoundDeliver
     found.push(...some.flat())
   }
   return found
+}
+
+function nodeAway(): OncekeyError {
+  return new OncekeyError('store-unavailable', 'A node of the cluster does not answer.')
 }

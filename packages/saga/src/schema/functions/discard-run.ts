@@ -13,7 +13,7 @@ export function discardRun(schema: string): string {
       if not found then
         return false;
       end if;
-      return ${schema}.saga_act_2('sagas.settle', in_run, in_actor, in_note, in_target, null, null,
+      return ${schema}.saga_act_3('sagas.settle', in_run, in_actor, in_note, in_target, null, null,
         false) = 'settled';
     end $$`
 }

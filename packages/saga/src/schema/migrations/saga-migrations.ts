@@ -10,6 +10,7 @@ import { auditOfSagas } from './audit-of-sagas.ts'
 import { sagaCommentsAndViews } from './comments-and-views.ts'
 import { droppedActs } from './dropped-acts.ts'
 import { droppedWrites } from './dropped-writes.ts'
+import { resumedWaits } from './resumed-waits.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
 import { suspectsAlone } from './suspects-alone.ts'
 
@@ -32,5 +33,6 @@ export const sagaMigrations: PackageMigrations = {
     droppedWrites,
     droppedActs,
     suspectsAlone,
+    resumedWaits,
   ],
 }

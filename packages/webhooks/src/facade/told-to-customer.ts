@@ -1,0 +1,40 @@
+/**
+ * How an attempt failed, as a customer is told it. The messages that are stored are for operators:
+ * they name addresses that internal names resolve to, the address of the proxy and the ids of seal
+ * keys. So a customer gets a text of ours for each kind of failure, except where the message is
+ * about the connection to their own host; an address in it is left out all the same. The kind
+ * itself, `error`, is the same for both.
+ */
+export function toldToCustomer<
+  Told extends {
+    readonly error: string | null | undefined
+    readonly message: string | null | undefined
+  },
+>(told: Told): Told {
+  const { error, message } = told
+  if (error == null || message == null) return told
+  return { ...told, message: TEXTS[error] ?? (isOfTheirHost(error) ? bare(message) : OURS) }
+}
+
+/**
+ * Codes of Node, of TLS and of the HTTP client, such as ECONNRESET or CERT_HAS_EXPIRED, and answers
+ * that broke off.
+ */
+function isOfTheirHost(error: string): boolean {
+  return /^[A-Z][A-Z\d_]+$/.test(error) || /^status \d+$/.test(error)
+}
+
+/** `connect ECONNREFUSED 192.0.2.1:443` without the address. */
+function bare(message: string): string {
+  return /^[a-z]+ E[A-Z\d]+(?= )/i.exec(message)?.[0] ?? message
+}
+
+const OURS = 'It was not sent, because of a fault on the side of the sender.'
+
+const TEXTS: Readonly<Record<string, string>> = {
+  timeout: 'No complete answer came in time.',
+  aborted: 'It was stopped before a complete answer came.',
+  'address-forbidden': 'The host of this URL has an address that nothing is sent to.',
+  'proxy-refused': 'The host of this URL could not be reached.',
+  'spoke-first': 'Bytes came before the request was sent.',
+}
