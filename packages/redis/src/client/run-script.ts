@@ -1,9 +1,9 @@
 import { deadlines, within } from '@oncekey/core'
 import { backlog } from './backlog.ts'
+import { caller, inOnePipeline } from './caller.ts'
 import type { Connection } from './connection.ts'
 import { lostConnections } from './lost-connections.ts'
 import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
-import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
 import { integerIn, type Script, type ScriptArgument } from './script.ts'
 import { storeTimeout } from './store-timeout.ts'
@@ -35,12 +35,12 @@ export interface ScriptRunner {
   hangs<Question>(script: Script<Question, unknown>, question: Question): boolean
 
   /**
-   * Sends the script's whole text at once, so that it runs after everything that was sent before
-   * it. If it were sent by its digest and the server did not know the digest, it would be sent a
-   * second time, behind later commands. Rejects only with the client's error: if no reply comes,
-   * the promise stays pending for as long as the client waits.
+   * As `send`, but sends the script's whole text at once, so that it runs after everything that was
+   * sent before it. If it were sent by its digest and the server did not know the digest, it would
+   * be sent a second time, behind later commands. So it is not sent again while a cluster moves the
+   * slot, either.
    */
-  runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Promise<Reply>
+  sendInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Sent<Reply>
 
   /**
    * As `run`, and also returns, from the same round trip, how many replicas have what the script
@@ -141,12 +141,29 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     try {
       return script.reply(await call('evalshaBuffer', script.sha, args), question)
     } catch (error) {
-      const inFull = () => call('evalBuffer', script.text, args)
-      if (isUnseen(error)) return script.reply(await inFull(), question)
-      if (client.isCluster !== true || !isMoving(error)) throw error
-      // Sent as text, because the node to which the slot moves may not know the script.
-      return script.reply(await whileMoving(patience, error, inFull), question)
+      // Sent as text, because the node to which a slot moves may not know the script.
+      const inFull = (): Promise<unknown> => call('evalBuffer', script.text, args)
+      return script.reply(await afterRefusal(error, patience, inFull), question)
     }
+  }
+
+  /** Sends what a node refused in full, and again for as long as the slot moves. */
+  async function afterRefusal<Answer>(
+    error: unknown,
+    patience: Patience,
+    inFull: () => Promise<Answer>,
+    whenMoved = inFull,
+  ): Promise<Answer> {
+    let refusal = error
+    if (isUnseen(error)) {
+      try {
+        return await inFull()
+      } catch (next) {
+        refusal = next
+      }
+    }
+    if (client.isCluster !== true || !isMoving(refusal)) throw refusal
+    return whileMoving(patience, refusal, whenMoved)
   }
 
   async function sendWithWait<Question, Reply>(
@@ -168,17 +185,12 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     // work done.
     const aloneFirst = async (): Promise<unknown[]> => {
       await sendScript(script, question, patience)
-      return callAndWait('evalBuffer', script.text)
+      return inFull()
     }
-    let answers: unknown[]
-    try {
-      answers = await callAndWait('evalshaBuffer', script.sha)
-    } catch (error) {
-      if (isUnseen(error)) answers = await callAndWait('evalBuffer', script.text)
-      else if (client.isCluster === true && isMoving(error)) {
-        answers = await whileMoving(patience, error, aloneFirst)
-      } else throw error
-    }
+    const inFull = (): Promise<unknown[]> => callAndWait('evalBuffer', script.text)
+    const answers = await callAndWait('evalshaBuffer', script.sha).catch((error) =>
+      afterRefusal(error, patience, inFull, aloneFirst),
+    )
     return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
   }
 
@@ -207,6 +219,18 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     return { inTime: within(withinMs, atLast, () => late(withinMs, patience)), atLast, isKept }
   }
 
+  function sendInOrder<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+  ): Sent<Reply> {
+    const isKept = keeping()
+    const answered = async (): Promise<Reply> =>
+      script.reply(await call('evalBuffer', script.text, argumentsOf(script, question)), question)
+    const atLast = answered()
+    const answer = within(commandTimeoutMs, atLast, () => storeTimeout(commandTimeoutMs))
+    return { inTime: answer, atLast, isKept }
+  }
+
   return {
     run: (script, question, insistMs) => send(script, question, insistMs).inTime,
     send,
@@ -214,12 +238,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     hangs: (script, question) =>
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
-    async runInOrder(script, question) {
-      return script.reply(
-        await call('evalBuffer', script.text, argumentsOf(script, question)),
-        question,
-      )
-    },
+    sendInOrder,
 
     runReplicated: (script, question, on, insistMs) =>
       sendReplicated(script, question, on, insistMs).inTime,
@@ -243,64 +262,6 @@ function late(ms: number, { refusal }: Patience): Error {
   return refusal === undefined ? storeTimeout(ms) : slotMoves(refusal)
 }
 
-/**
- * Takes the arguments as one list: spread into a call, the arguments of a thousand events overflow
- * the stack.
- */
-type Call = (
-  method: 'evalshaBuffer' | 'evalBuffer',
-  script: string,
-  args: readonly ScriptArgument[],
-) => Promise<unknown>
-
-/**
- * A Cluster with automatic pipelining mistakes the digest of a script for its key, and sends the
- * command to any node; in an explicit pipeline it does not. A pipeline is a third as fast as a
- * call, so it is used for such a Cluster only.
- */
-function caller(client: RedisClient): Call {
-  if (client.isCluster === true && client.options?.enableAutoPipelining === true) {
-    return async (...call) => (await inOnePipeline(client, [call]))[0]
-  }
-  const methods = client as unknown as Record<
-    Parameters<Call>[0],
-    (script: string, args: readonly ScriptArgument[]) => Promise<unknown>
-  >
-  const cork = corker(client)
-  return (method, script, args) => {
-    cork()
-    return methods[method](script, args)
-  }
-}
-
-/**
- * Sends all calls of one turn of the event loop in one write. Their replies arrive together, so the
- * next calls are made together too. With 50 requests at once, a claim and a completion cost 16
- * instead of 26 µs of processor time. A single call is not delayed.
- */
-function corker(client: RedisClient): () => void {
-  let isCorked = false
-  return () => {
-    const { stream } = client
-    if (isCorked || stream === undefined) return
-    isCorked = true
-    stream.cork()
-    process.nextTick(() => {
-      isCorked = false
-      stream.uncork()
-    })
-  }
-}
-
-/** Throws the first error among the results, because the pipeline itself never fails. */
-async function inOnePipeline(client: RedisClient, commands: unknown[][]): Promise<unknown[]> {
-  const results = (await client.pipeline(commands).exec()) ?? []
-  return results.map(([error, reply]) => {
-    if (error) throw error
-    return reply
-  })
-}
-
 function argumentsOf<Question>(
   script: Script<Question, unknown>,
   question: Question,
@@ -309,6 +270,10 @@ function argumentsOf<Question>(
   return [keys.length, ...keys, ...script.args(question)]
 }
 
+/** Whether the node did not know the digest. */
 function isUnseen(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+  return error instanceof Error && UNSEEN.test(error.message)
 }
+
+/** ioredis puts its own words before the answer to its last redirection. */
+const UNSEEN = /^(Too many Cluster redirections\. Last error: \w+: )?NOSCRIPT/
