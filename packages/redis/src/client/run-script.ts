@@ -1,14 +1,16 @@
 import { deadlines, within } from '@oncekey/core'
 import { backlog } from './backlog.ts'
-import { caller, inOnePipeline } from './caller.ts'
 import type { Connection } from './connection.ts'
 import { lostConnections } from './lost-connections.ts'
-import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
+import { type Patience, slotMoves } from './moving-slot.ts'
 import type { Replicas } from './replicas.ts'
-import { integerIn, type Script, type ScriptArgument } from './script.ts'
+import type { Script } from './script.ts'
+import { type Replicated, scriptSender } from './send-script.ts'
 import { storeTimeout } from './store-timeout.ts'
 
-/** Runs scripts by their digest, and sends the text if the server does not know the digest. */
+export type { Replicated } from './send-script.ts'
+
+/** Runs scripts, and says when one has had no answer for too long. */
 export interface ScriptRunner {
   /**
    * Runs a script in one round trip. Rejects with the client's error, or if no reply came in time;
@@ -76,17 +78,12 @@ export interface Sent<Reply> {
   isKept(): boolean
 }
 
-export interface Replicated<Reply> {
-  readonly reply: Reply
-  readonly acknowledged: number
-}
-
 /**
  * Gives every call a deadline. A client's own deadlines are set by the user, and ioredis has none
  * by default: a call would wait for ever while Redis is down.
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
-  const call = caller(client)
+  const sender = scriptSender(client)
   const unanswered = backlog()
   const lost = lostConnections(client)
   const clock = deadlines<Waiting>(commandTimeoutMs, (waiting) => {
@@ -132,68 +129,6 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     return script.keys(question)[0]?.match(/\{(.*?)\}/)?.[1] ?? ''
   }
 
-  async function sendScript<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-    patience: Patience,
-  ): Promise<Reply> {
-    const args = argumentsOf(script, question)
-    try {
-      return script.reply(await call('evalshaBuffer', script.sha, args), question)
-    } catch (error) {
-      // Sent as text, because the node to which a slot moves may not know the script.
-      const inFull = (): Promise<unknown> => call('evalBuffer', script.text, args)
-      return script.reply(await afterRefusal(error, patience, inFull), question)
-    }
-  }
-
-  /** Sends what a node refused in full, and again for as long as the slot moves. */
-  async function afterRefusal<Answer>(
-    error: unknown,
-    patience: Patience,
-    inFull: () => Promise<Answer>,
-    whenMoved = inFull,
-  ): Promise<Answer> {
-    let refusal = error
-    if (isUnseen(error)) {
-      try {
-        return await inFull()
-      } catch (next) {
-        refusal = next
-      }
-    }
-    if (client.isCluster !== true || !isMoving(refusal)) throw refusal
-    return whileMoving(patience, refusal, whenMoved)
-  }
-
-  async function sendWithWait<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-    replicas: Replicas,
-    patience: Patience,
-  ): Promise<Replicated<Reply>> {
-    const args = argumentsOf(script, question)
-    const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
-      inOnePipeline(client, [
-        [...command, args],
-        // WAIT goes on the same connection, because it counts replicas of what was written on its
-        // own connection. On a new connection it would count every replica at once.
-        ['wait', replicas.count, replicas.timeoutMs],
-      ])
-    // A Cluster follows a redirection only for a single command. Sending the script alone also
-    // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
-    // work done.
-    const aloneFirst = async (): Promise<unknown[]> => {
-      await sendScript(script, question, patience)
-      return inFull()
-    }
-    const inFull = (): Promise<unknown[]> => callAndWait('evalBuffer', script.text)
-    const answers = await callAndWait('evalshaBuffer', script.sha).catch((error) =>
-      afterRefusal(error, patience, inFull, aloneFirst),
-    )
-    return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
-  }
-
   function send<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
@@ -201,7 +136,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   ): Sent<Reply> {
     const patience = patienceOf(insistMs)
     const isKept = keeping()
-    const atLast = sendScript(script, question, patience)
+    const atLast = sender.send(script, question, patience)
     const answer = inTime(atLast, patience, () => partitionOf(script, question))
     return { inTime: answer, atLast, isKept }
   }
@@ -215,20 +150,8 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     const withinMs = commandTimeoutMs + replicas.timeoutMs
     const patience = patienceOf(insistMs)
     const isKept = keeping()
-    const atLast = sendWithWait(script, question, replicas, patience)
+    const atLast = sender.sendAndWait(script, question, replicas, patience)
     return { inTime: within(withinMs, atLast, () => late(withinMs, patience)), atLast, isKept }
-  }
-
-  function sendInOrder<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-  ): Sent<Reply> {
-    const isKept = keeping()
-    const answered = async (): Promise<Reply> =>
-      script.reply(await call('evalBuffer', script.text, argumentsOf(script, question)), question)
-    const atLast = answered()
-    const answer = within(commandTimeoutMs, atLast, () => storeTimeout(commandTimeoutMs))
-    return { inTime: answer, atLast, isKept }
   }
 
   return {
@@ -238,7 +161,12 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     hangs: (script, question) =>
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
-    sendInOrder,
+    sendInOrder(script, question) {
+      const isKept = keeping()
+      const atLast = sender.sendText(script, question)
+      const answer = within(commandTimeoutMs, atLast, () => storeTimeout(commandTimeoutMs))
+      return { inTime: answer, atLast, isKept }
+    },
 
     runReplicated: (script, question, on, insistMs) =>
       sendReplicated(script, question, on, insistMs).inTime,
@@ -261,19 +189,3 @@ function patienceOf(ms: number): Patience {
 function late(ms: number, { refusal }: Patience): Error {
   return refusal === undefined ? storeTimeout(ms) : slotMoves(refusal)
 }
-
-function argumentsOf<Question>(
-  script: Script<Question, unknown>,
-  question: Question,
-): ScriptArgument[] {
-  const keys = script.keys(question)
-  return [keys.length, ...keys, ...script.args(question)]
-}
-
-/** Whether the node did not know the digest. */
-function isUnseen(error: unknown): boolean {
-  return error instanceof Error && UNSEEN.test(error.message)
-}
-
-/** ioredis puts its own words before the answer to its last redirection. */
-const UNSEEN = /^(Too many Cluster redirections\. Last error: \w+: )?NOSCRIPT/

@@ -4,18 +4,19 @@ import { endings } from '../../src/store/record/endings.ts'
 /** A subscriber whose commands settle as the test says. */
 function scripted() {
   const sent: { answer(): void; fail(): void }[] = []
-  const listeners = new Map<string, () => void>()
+  const listeners = new Map<string, (channel: string, message: string) => void>()
   const subscriber = {
     status: 'ready',
     subscribe: () =>
       new Promise((answer, reject) => {
         sent.push({ answer: () => answer(1), fail: () => reject(new Error('gone')) })
       }),
-    on: (event: string, listener: () => void) => listeners.set(event, listener),
+    on: (event: string, listener: (channel: string, message: string) => void) =>
+      listeners.set(event, listener),
   }
   const lose = (): void => {
-    listeners.get('close')?.()
-    listeners.get('ready')?.()
+    listeners.get('close')?.('', '')
+    listeners.get('ready')?.('', '')
   }
   return { sent, lose, ends: endings(subscriber) }
 }

@@ -7,7 +7,7 @@ import {
   type TcpProxy,
   waitFor,
 } from '@oncekey/test-servers'
-import { Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { claimOf, completionOf, expectReplay, kindOf, retryOf, run } from '../servers/claims.ts'
 
@@ -27,8 +27,13 @@ afterEach(async () => {
   await proxy.stop()
 })
 
-function connect(url = server.url, options: RedisOptions = {}): Redis {
-  const client = new Redis(url, { retryStrategy: () => 20, ...options })
+interface Habits {
+  readonly autoResubscribe?: boolean
+  readonly autoResendUnfulfilledCommands?: boolean
+}
+
+function connect(url = server.url, habits: Habits = {}): Redis {
+  const client = new Redis(url, { retryStrategy: () => 20, ...habits })
   client.on('error', () => {})
   open.push(client)
   return client
@@ -144,8 +149,8 @@ describe('a claim that waits for an attempt of another process', () => {
   // A bug: ioredis may drop a command without a word. The subscription was never sent again, and
   // every claim that waited spent its time on it.
   test('hears of the end after its subscription was lost on its way', async () => {
-    const options = { autoResendUnfulfilledCommands: false }
-    const subscriber = connect(proxy.through(server.url), options)
+    const habits = { autoResendUnfulfilledCommands: false }
+    const subscriber = connect(proxy.through(server.url), habits)
     const ours = redisStore({ client: connect(), subscriber, commandTimeoutMs: 200 })
     const theirs = redisStore({ client: connect() })
     const first = claimOf()
