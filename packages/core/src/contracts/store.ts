@@ -193,7 +193,11 @@ export interface Attempt<Tx = unknown> {
    */
   abandon(): Promise<void>
 
-  /** Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. */
+  /**
+   * Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. A reply that
+   * comes after the lease's end is worth nothing, and the caller takes the lease for lost: the store
+   * may have let another attempt begin before it had the renewal.
+   */
   renew(leaseMs: number): Promise<'held' | 'stale'>
 }
 
