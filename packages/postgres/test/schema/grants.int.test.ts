@@ -115,9 +115,12 @@ describe('a role with the documented grants for the request path', () => {
 })
 
 // A bug: it failed with `permission denied` until the attempt was purged.
-test.each([kept, refused])(
-  'a role with only the first grants for the request path takes over what lease mode has left: %o',
-  async (how) => {
+test.each([
+  ['a response', kept],
+  ['a refusal', refused],
+] as const)(
+  'a role with only the first grants for the request path takes over what lease mode has left, and stores %s',
+  async (_, how) => {
     const [first = ''] = await grantsOf('The request path')
     await root.query(first.replaceAll(`${nameOf('app')};`, `${nameOf('successor')};`))
     const claim = claimOf()

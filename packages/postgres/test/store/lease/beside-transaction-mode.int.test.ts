@@ -118,9 +118,12 @@ describe.each(['read committed', 'serializable'] as const)(
 
     // A bug: the attempt of lease mode was taken for one that the database has lost, and its late
     // end stored its response.
-    test.each([kept, refused])(
-      'tell a late end from a lost attempt once the key was forgotten: %o',
-      async (how) => {
+    test.each([
+      ['a response', kept],
+      ['a refusal', refused],
+    ] as const)(
+      'tell a late end from a lost attempt once the key was forgotten: %s',
+      async (_, how) => {
         const claim = claimOf()
         const stale = attemptOf(await leased().begin({ ...claim, leaseMs: 1 }))
         await lapsed(claim.key)
