@@ -30,6 +30,7 @@ import { eachForItself } from './broken-stores/of-claims/each-for-itself.ts'
 import { finishedWhileLooking } from './broken-stores/of-claims/finished-while-looking.ts'
 import { holdsInTransactionMode } from './broken-stores/of-claims/holds-in-transaction-mode.ts'
 import { lockDecidesFirst } from './broken-stores/of-claims/lock-decides-first.ts'
+import { namesByNumber } from './broken-stores/of-claims/names-by-number.ts'
 import { neverHolds } from './broken-stores/of-claims/never-holds.ts'
 import { oneAtATime } from './broken-stores/of-claims/one-at-a-time.ts'
 import { ownClaimUnknown } from './broken-stores/of-claims/own-claim-unknown.ts'
@@ -140,6 +141,7 @@ export const brokenStores: readonly BrokenStore[] = [
   renewInVain,
   renewWithoutOwner,
   retakesAnyAttempt,
+  namesByNumber,
   retryAtOnce,
   sendsAfterTheUndo,
   shortKeys,

@@ -127,29 +127,44 @@ function persistenceResult(
   return { well: 'what is acknowledged is written to the append-only file', findings }
 }
 
-function replicasResult(info: Facts, least: string | undefined): CheckResult {
+/** Exported for its test: there is no such server to start. */
+export function replicasResult(info: Facts, least: string | undefined): CheckResult {
   const count = Number(info.get('connected_slaves') ?? 0)
-  const isAlone = count > 0 && least === '0'
+  const findings: CheckResult['findings'][number][] = []
+  if (count > 0 && least === '0') {
+    findings.push({
+      level: 'warning',
+      what: `There ${count === 1 ? 'is 1 replica' : `are ${count} replicas`}, and min-replicas-to-write is 0.`,
+      why: `${CUT_OFF}.`,
+      todo: 'Have the primary refuse writes that no replica gets, and give the store `replicas`.',
+      statements: ['CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-max-lag 10'],
+    })
+  }
+  // Of a server that does not allow CONFIG the setting is not known, and its version is old.
+  if (count > 0 && least !== '0' && ignoresReplicasInScripts(info)) {
+    findings.push({
+      level: 'warning',
+      what: `Redis ${info.get('redis_version')} does not apply min-replicas-to-write to scripts.`,
+      why: `Oncekey writes by scripts. ${CUT_OFF}.`,
+      todo: 'Update the server to 6.2.7 or newer.',
+    })
+  }
   return {
     well:
       count === 0
         ? 'there are no replicas'
         : `${count} connected, and min-replicas-to-write is set`,
-    findings: isAlone
-      ? [
-          {
-            level: 'warning',
-            what: `There ${count === 1 ? 'is 1 replica' : `are ${count} replicas`}, and min-replicas-to-write is 0.`,
-            why: 'A primary that was cut off goes on taking keys, and a failover forgets them: their retries run again.',
-            todo: 'Have the primary refuse writes that no replica gets, and give the store `replicas`.',
-            statements: [
-              'CONFIG SET min-replicas-to-write 1',
-              'CONFIG SET min-replicas-max-lag 10',
-            ],
-          },
-        ]
-      : [],
+    findings,
   }
+}
+
+const CUT_OFF =
+  'A primary that was cut off goes on taking keys, and a failover forgets them: their retries run again'
+
+/** Every release before 6.2.7: redis/redis#9993. */
+function ignoresReplicasInScripts(info: Facts): boolean {
+  const [major = 0, minor = 0, patch = 0] = (info.get('redis_version') ?? '').split('.').map(Number)
+  return major * 10_000 + minor * 100 + patch < 60_207
 }
 
 async function deadLettersResult(call: Call): Promise<CheckResult> {

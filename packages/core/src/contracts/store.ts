@@ -133,8 +133,8 @@ export type Decision<Tx = unknown> =
   | { readonly kind: 'mismatch' }
   /**
    * Lease mode, with `hold`, or with `retakes` and another attempt: an attempt ended without
-   * reporting its outcome. `attempt` names it: no other attempt of the key ever has that name, but
-   * that a store on Postgres in transaction mode names attempts of lease mode by number alone.
+   * reporting its outcome. `attempt` names it: no other attempt of the key ever has that name, also
+   * none after a release, when the numbers begin again.
    */
   | { readonly kind: 'unknown'; readonly attempt: string; readonly since: Date }
   /** Completed, but the response is no longer kept, or never was. */
@@ -193,7 +193,11 @@ export interface Attempt<Tx = unknown> {
    */
   abandon(): Promise<void>
 
-  /** Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. */
+  /**
+   * Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. A reply that
+   * comes after the lease's end is worth nothing, and the caller takes the lease for lost: the store
+   * may have let another attempt begin before it had the renewal.
+   */
   renew(leaseMs: number): Promise<'held' | 'stale'>
 }
 

@@ -38,8 +38,10 @@ export function keepLease<Tx>(
     asking = true
     try {
       const renewal = await attempt.renew(leaseMs)
-      if (renewal === 'held') heldUntil = askedAt + leaseMs
-      else lose('The lease was lost to another attempt.')
+      if (renewal === 'stale') lose('The lease was lost to another attempt.')
+      // Another attempt may have begun between the end of the lease and the commit of the renewal.
+      else if (performance.now() >= heldUntil) lose('The lease ran out before it was renewed.')
+      else heldUntil = askedAt + leaseMs
     } catch (error) {
       if (!stopped) reportFailure(question, 'renew', error)
     } finally {

@@ -25,7 +25,11 @@ export interface Erased {
  * target, note and detail of audit entries about these keys. Who acted, what they did and when
  * stays. The erasing is itself entered in the audit, without the scope, so leave names out of its
  * note. Keys stay, so that nothing runs twice: a retry gets 410. A response that somebody has
- * locked is left; call it again until `responses` is 0. Throws `OptionsError`.
+ * locked is left; call it again until `responses` is 0.
+ *
+ * It erases what is stored when it is called. A request that is under way stores its response
+ * later, and one whose process gets no answer from the database is sent for up to an hour. Stop the
+ * scope's requests first, or call it once more an hour after the last. Throws `OptionsError`.
  *
  * @example
  * ```ts

@@ -3,6 +3,7 @@ import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
 import { pageToken, partsOfToken } from '../sql/page-token.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import type { Statement } from '../sql/sql-client.ts'
+import { sqlState } from '../sql/sql-state.ts'
 import { storeError } from '../sql/store-error.ts'
 import {
   deliveriesOfEvent,
@@ -14,6 +15,7 @@ import {
   lastEvent,
   newestEvents,
   presentPlace,
+  useUpId,
 } from './statements/events.ts'
 
 /** An event as the log has it. */
@@ -162,12 +164,12 @@ export function postgresEvents<Tx>(options: {
     },
 
     async place() {
-      const [row] = await ask(presentPlace(schema))
+      const [row] = await askInReach(presentPlace(schema))
       return { from: row?.from ?? '', to: null, seq: row?.seq ?? '0', after: '0' }
     },
 
     async since(place) {
-      const rows = await ask(eventsSince(schema)({ ...place, limit: MOST }))
+      const rows = await askInReach(eventsSince(schema)({ ...place, limit: MOST }))
       const to = rows.at(-1)?.data ?? place.from
       // A query returns at most this many rows. What it cuts off comes on the next page, which
       // reads up to the same `to`.
@@ -197,6 +199,18 @@ export function postgresEvents<Tx>(options: {
       else low = BigInt(row.seq) + 1n
     }
     return low
+  }
+
+  /** Runs a statement that takes a snapshot, which the server refuses if too many ids have begun. */
+  async function askInReach<Row>(statement: Statement<Row>): Promise<Row[]> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await ask(statement)
+      } catch (error) {
+        if (sqlState(error) !== OUT_OF_REACH || tries === 3) throw error
+      }
+      await ask(useUpId())
+    }
   }
 
   async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
@@ -241,4 +255,6 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
  */
 const HALF = 100_000n
 const MOST = 1_000
+/** The error of `present_snapshot_2`. */
+const OUT_OF_REACH = 'OK005'
 const TIMEOUT_MS = 10_000

@@ -12,6 +12,7 @@ const suffix = randomUUID().slice(0, 8)
 const roles = [
   'oncekey_owner',
   'app',
+  'successor',
   'purger',
   'relay',
   'operator',
@@ -112,6 +113,25 @@ describe('a role with the documented grants for the request path', () => {
     }
   })
 })
+
+// A bug: it failed with `permission denied` until the attempt was purged.
+test.each([
+  ['a response', kept],
+  ['a refusal', refused],
+] as const)(
+  'a role with only the first grants for the request path takes over what lease mode has left, and stores %s',
+  async (_, how) => {
+    const [first = ''] = await grantsOf('The request path')
+    await root.query(first.replaceAll(`${nameOf('app')};`, `${nameOf('successor')};`))
+    const claim = claimOf()
+    const leased = storeOn(poolOf('oncekey_owner'), { mode: 'lease' })
+    await attemptOf(await leased.begin(claim)).abandon()
+    const attempt = attemptOf(await storeOn(poolOf('successor')).begin(again(claim)))
+    expect(attempt.number).toBe(2)
+    expect(await attempt.complete(how('done'))).toBe('stored')
+    expect(said(await leased.begin(again(claim)))).toContain('done')
+  },
+)
 
 test('a role with the documented grants for purge can purge', async () => {
   for (const sql of await grantsOf('purge')) await root.query(sql)

@@ -99,7 +99,7 @@ describe.each(wires)('a lost connection, $wire', ({ pipeline, prepare }) => {
 
   test('in the COMMIT of a refusal answers 503, and the retry finds the outcome', async () => {
     const { proxy, store, claim, attempt, id } = await begin()
-    const lost = proxy.dropAfter('.refuse_4(')
+    const lost = proxy.dropAfter('.refuse_5(')
     await expect(attempt.complete(refused('no'))).rejects.toMatchObject({ code: 'commit-failed' })
     await lost
     expect(said(await store.begin(again(claim)))).toBe('replay 422 no')

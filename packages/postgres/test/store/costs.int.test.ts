@@ -75,7 +75,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(refused('no'))
     })
     expect(costs).toEqual({
-      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse_4(')],
+      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse_5(')],
       roundTrips: 3,
       flushes: 1,
     })

@@ -195,7 +195,7 @@ describe('waiting claims', () => {
       what: 'three to wait',
     })
     const results = await attempt?.query(
-      `rollback; select oncekey.refuse_4(7, 'n', 's', 'k', 'f', 422, '[]', 'no', null, 0) as outcome`,
+      `rollback; select oncekey.refuse_5(7, 'n', 's', 'k', 'f', 422, '[]', 'no', null, null) as outcome`,
     )
     expect((results as unknown as QueryResult[])[1]?.rows).toEqual([{ outcome: 'stored' }])
     for (const answer of answers) expect((await answer).rowCount).toBe(1)

@@ -8,6 +8,8 @@ import type { Script } from './script.ts'
 import { type Replicated, scriptSender } from './send-script.ts'
 import { storeTimeout } from './store-timeout.ts'
 
+export type { Replicated } from './send-script.ts'
+
 /** Runs scripts, and says when one has had no answer for too long. */
 export interface ScriptRunner {
   /**
@@ -35,12 +37,12 @@ export interface ScriptRunner {
   hangs<Question>(script: Script<Question, unknown>, question: Question): boolean
 
   /**
-   * Sends the script's whole text at once, so that it runs after everything that was sent before
-   * it. If it were sent by its digest and the server did not know the digest, it would be sent a
-   * second time, behind later commands. Rejects only with the client's error: if no reply comes,
-   * the promise stays pending for as long as the client waits.
+   * As `send`, but sends the script's whole text at once, so that it runs after everything that was
+   * sent before it. If it were sent by its digest and the server did not know the digest, it would
+   * be sent a second time, behind later commands. So it is not sent again while a cluster moves the
+   * slot, either.
    */
-  runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Promise<Reply>
+  sendInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Sent<Reply>
 
   /**
    * As `run`, and also returns, from the same round trip, how many replicas have what the script
@@ -159,7 +161,12 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     hangs: (script, question) =>
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
-    runInOrder: sender.sendText,
+    sendInOrder(script, question) {
+      const isKept = keeping()
+      const atLast = sender.sendText(script, question)
+      const answer = within(commandTimeoutMs, atLast, () => storeTimeout(commandTimeoutMs))
+      return { inTime: answer, atLast, isKept }
+    },
 
     runReplicated: (script, question, on, insistMs) =>
       sendReplicated(script, question, on, insistMs).inTime,

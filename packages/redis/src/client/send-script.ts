@@ -44,12 +44,29 @@ export function scriptSender(client: RedisClient): ScriptSender {
     try {
       return script.reply(await call('evalshaBuffer', script.sha, args), question)
     } catch (error) {
-      const inFull = () => call('evalBuffer', script.text, args)
-      if (isUnseen(error)) return script.reply(await inFull(), question)
-      if (client.isCluster !== true || !isMoving(error)) throw error
-      // Sent as text, because the node to which the slot moves may not know the script.
-      return script.reply(await whileMoving(patience, error, inFull), question)
+      // Sent as text, because the node to which a slot moves may not know the script.
+      const inFull = (): Promise<unknown> => call('evalBuffer', script.text, args)
+      return script.reply(await afterRefusal(error, patience, inFull), question)
     }
+  }
+
+  /** Sends what a node refused in full, and again for as long as the slot moves. */
+  async function afterRefusal<Answer>(
+    error: unknown,
+    patience: Patience,
+    inFull: () => Promise<Answer>,
+    whenMoving = inFull,
+  ): Promise<Answer> {
+    let refusal = error
+    if (isUnseen(error)) {
+      try {
+        return await inFull()
+      } catch (next) {
+        refusal = next
+      }
+    }
+    if (client.isCluster !== true || !isMoving(refusal)) throw refusal
+    return whileMoving(patience, refusal, whenMoving)
   }
 
   async function sendAndWait<Question, Reply>(
@@ -66,22 +83,17 @@ export function scriptSender(client: RedisClient): ScriptSender {
         // own connection. On a new connection it would count every replica at once.
         ['wait', replicas.count, replicas.timeoutMs],
       ])
+    const inFull = (): Promise<unknown[]> => callAndWait('evalBuffer', script.text)
     // A Cluster follows a redirection only for a single command. Sending the script alone also
     // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
     // work done.
     const aloneFirst = async (): Promise<unknown[]> => {
       await send(script, question, patience)
-      return callAndWait('evalBuffer', script.text)
+      return inFull()
     }
-    let answers: unknown[]
-    try {
-      answers = await callAndWait('evalshaBuffer', script.sha)
-    } catch (error) {
-      if (isUnseen(error)) answers = await callAndWait('evalBuffer', script.text)
-      else if (client.isCluster === true && isMoving(error)) {
-        answers = await whileMoving(patience, error, aloneFirst)
-      } else throw error
-    }
+    const answers = await callAndWait('evalshaBuffer', script.sha).catch((error) =>
+      afterRefusal(error, patience, inFull, aloneFirst),
+    )
     return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
   }
 
@@ -143,14 +155,22 @@ function corker(client: RedisClient): () => void {
   }
 }
 
-/** Throws the first error among the results, because the pipeline itself never fails. */
+/**
+ * Throws the first error among the results, because the pipeline itself never fails. If a Cluster's
+ * last answer is ASK when ioredis has followed as many redirections as it may, it loses that
+ * answer, and there are fewer results than commands: the command was refused.
+ */
 async function inOnePipeline(client: RedisClient, commands: unknown[][]): Promise<unknown[]> {
   const results = (await client.pipeline(commands).exec()) ?? []
+  if (results.length < commands.length) throw new Error(LOST_REFUSAL)
   return results.map(([error, reply]) => {
     if (error) throw error
     return reply
   })
 }
+
+/** As ioredis says it of a command that is in no pipeline, so that `isMoving` knows it. */
+const LOST_REFUSAL = 'Too many Cluster redirections. Last error: ReplyError: ASK (its text is lost)'
 
 function argumentsOf<Question>(
   script: Script<Question, unknown>,
@@ -160,6 +180,10 @@ function argumentsOf<Question>(
   return [keys.length, ...keys, ...script.args(question)]
 }
 
+/** Whether the node did not know the digest. */
 function isUnseen(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+  return error instanceof Error && UNSEEN.test(error.message)
 }
+
+/** After its last redirection, ioredis puts its own words before the server's message. */
+const UNSEEN = /^(Too many Cluster redirections\. Last error: \w+: )?NOSCRIPT /

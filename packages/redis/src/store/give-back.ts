@@ -13,7 +13,7 @@ import { sentOnce } from './sent-once.ts'
 /**
  * Undoes a claim whose caller was told that the handler does not run. Redis may have carried the
  * claim out although no reply came, or may do so once it is back. The undo follows the claim on its
- * connection. If it fails, it is sent again until it succeeds.
+ * connection. If it fails, or is not answered in time, it is sent until it is answered.
  */
 export interface GiveBack {
   (claim: Claim, keys: RecordKeys): void
@@ -25,7 +25,7 @@ export function givingBack(
   scripts: ScriptRunner,
   { commandTimeoutMs, keyRetentionMs }: { commandTimeoutMs: number; keyRetentionMs: number },
 ): GiveBack {
-  const { attempt } = sentOnce<GiveBackQuestion>(
+  const { attempt, wasSent } = sentOnce<GiveBackQuestion>(
     (question) => scripts.send(giveBackScript, question),
     commandTimeoutMs,
   )
@@ -36,16 +36,22 @@ export function givingBack(
     gaveUp: () => warnOfFailure('redis-give-back', NOT_GIVEN_BACK),
   })
 
-  /** The first tries. Those that fail are insisted on. */
-  const underWay = new Set<Promise<unknown>>()
+  /** The first tries. Those that fail, or get no answer in time, are insisted on. */
+  const underWay = new Set<Promise<void>>()
 
   function undo({ token, leaseMs }: Claim, keys: RecordKeys): void {
     const question = { keys, token, leaseMs, keyRetentionMs }
-    const again = () => insist(token, question, Math.max(leaseMs, LEAST_MS))
-    // The insistence counts its own tries: waiting for them here would count a claim twice.
-    const first = scripts.runInOrder(giveBackScript, question).catch(() => void again())
+    const sent = scripts.sendInOrder(giveBackScript, question)
+    const first: Promise<void> = sent.inTime.then(
+      () => void underWay.delete(first),
+      () => {
+        // From here on the insistence counts it.
+        underWay.delete(first)
+        wasSent(question, sent)
+        void insist(token, question, Math.max(leaseMs, LEAST_MS))
+      },
+    )
     underWay.add(first)
-    void first.then(() => underWay.delete(first))
   }
 
   async function settled(withinMs: number): Promise<number> {

@@ -71,6 +71,23 @@ export function unknownOutcome(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'has a name that no attempt has after a release, when the numbers begin again',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+          const first = claim({ leaseMs: shortLeaseMs })
+          await run(first)
+          await lapse(first)
+          const held = await begin(retry(first, { whenUnknown: 'hold' }))
+          const { attempt: retakes } = expectDecision(held, 'unknown')
+          await (await run(retry(first))).release()
+          const again = await run(retry(first))
+          assert.equal(again.number, 1)
+          await again.abandon()
+          const late = expectDecision(await begin(retry(first, { retakes })), 'unknown')
+          assert.notEqual(late.attempt, retakes, 'another name')
+        },
+      },
+      {
         title: 'that is known by now is told to a claim that names its attempt',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run, finish }) {

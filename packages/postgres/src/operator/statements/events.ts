@@ -113,17 +113,29 @@ export interface EventDeliveryRow {
   readonly is_ahead: 'true' | 'false'
 }
 
-/** The present snapshot, and the highest number visible in it: where `since` begins. */
+/**
+ * The present snapshot, and the highest number visible in it: where `since` begins. The snapshot
+ * also names what is beyond PostgreSQL's own snapshot: a transaction that was writing, and whose id
+ * is above the last that had completed. Its events may have numbers below the highest.
+ */
 export function presentPlace(
   schema: string,
 ): Statement<{ readonly from: string; readonly seq: string }> {
   return {
     name: 'present_place',
     text: `
-      select pg_current_snapshot()::text as "from",
+      select ${schema}.present_snapshot_2()::text as "from",
         coalesce((select max(o.seq) from ${schema}.outbox o), 0)::text as seq`,
     values: [],
   }
+}
+
+/**
+ * Uses up one transaction id. After it, PostgreSQL's own snapshot reaches up to that id, and names
+ * what is in progress below it.
+ */
+export function useUpId(): Statement {
+  return { name: 'use_up_id', text: 'select pg_current_xact_id()::text', values: [] }
 }
 
 /**
@@ -143,10 +155,13 @@ export function eventsSince(
 }) => Statement<EventRow> {
   return (asked) => {
     const meant = `not pg_visible_in_snapshot(o.xid, $1::pg_snapshot)
-            and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))`
+            and pg_visible_in_snapshot(o.xid, (select snapshot from present))`
     return {
       name: 'events_since',
       text: `
+      with present as materialized (
+        select coalesce($2::pg_snapshot, ${schema}.present_snapshot_2()) as snapshot
+      )
       select e.* from (
         (select ${columns} from ${schema}.outbox o
           where o.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
@@ -158,8 +173,7 @@ export function eventsSince(
           order by o.seq limit $5::integer)
       ) e
       union all
-      select null, null, null, null, null, null,
-        coalesce($2::pg_snapshot, pg_current_snapshot())::text, null, null`,
+      select null, null, null, null, null, null, present.snapshot::text, null, null from present`,
       values: [asked.from, asked.to, asked.seq, asked.after, asked.limit],
       cancellable: true,
     }

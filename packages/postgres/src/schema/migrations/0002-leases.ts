@@ -1,4 +1,4 @@
-import { leasedAttemptFunction } from '../functions/lease/leased-attempt.ts'
+import { leasedAttemptFunction } from '../superseded/lease/leased-attempt.ts'
 import { replaceAttempt } from '../superseded/lease/replace-attempt.ts'
 
 /**

@@ -42,6 +42,7 @@ import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 import { steadySessions } from './steady-sessions.ts'
 import { clocksPutBack } from './store/clocks-put-back.ts'
 import { droppedWrites } from './store/dropped-writes.ts'
+import { takeoversByName } from './store/takeovers-by-name.ts'
 import { subscriptionGenerations } from './subscription-generations.ts'
 import { subscriptions } from './subscriptions.ts'
 
@@ -93,4 +94,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   numbersUsedUp,
   lettersInOrder,
   oneLife,
+  takeoversByName,
 ]

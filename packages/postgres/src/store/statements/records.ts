@@ -65,6 +65,10 @@ export interface LeasedJson {
   readonly state: 'leased'
   readonly fingerprint: string
   readonly number: number
+  /** How a claim names it in `retakes`. */
+  readonly attempt: string
+  /** The claim was given back while it was being committed: no handler runs under it. */
+  readonly given_back: boolean
   /** Whether its lease has ended, so that its outcome is unknown. */
   readonly lapsed: boolean
   /** When its lease ended or will end: milliseconds since 1970. */
@@ -138,8 +142,8 @@ const COMPLETE_TYPES = [
 
 /**
  * Writes the record of a refusal, unless another attempt has got the key meanwhile. If this attempt
- * took the key over from an attempt in lease mode, `replaced` is that one's number: its row came
- * back when this attempt was rolled back, and is deleted with the refusal. Otherwise it is 0.
+ * took the key over from an attempt in lease mode, `replaced` is that one's name: its row came back
+ * when this attempt was rolled back, and is deleted with the refusal. Otherwise it is null.
  */
 export function refuse(
   schema: string,
@@ -147,12 +151,12 @@ export function refuse(
   claim: Claim,
   lock: string,
   response: StoredResponse,
-  replaced: number,
+  replaced: string | null,
 ) => Statement<{ outcome: 'stored' | 'superseded' }> {
-  const text = `select ${schema}.refuse_4($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
+  const text = `select ${schema}.refuse_5($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
 
   return (claim, lock, response, replaced) => ({
-    name: 'refuse_4',
+    name: 'refuse_5',
     text,
     values: [
       lock,
@@ -183,23 +187,24 @@ export function spendKey(schema: string): (claim: Claim) => Statement {
 }
 
 /**
- * Deletes a lease-mode attempt with an unknown outcome, and starts this attempt in the transaction.
+ * Deletes the lease-mode attempt of this name if its outcome is unknown, and starts this attempt in
+ * the transaction. If the reply is `in-progress`, the transaction has to be rolled back.
  */
 export function replaceAttempt(
   schema: string,
 ): (
   claim: Claim,
   lock: string,
-  number: number,
+  attempt: string,
   backstopMs: number,
 ) => Statement<{ reply: string }> {
   const text = `
-    select ${schema}.replace_attempt_2($1, $2, $3, $4, $5,
+    select ${schema}.replace_attempt_3($1, $2, $3, $4, $5,
       $6, $7) as reply`
 
-  return ({ namespace, scope, key, token }, lock, number, backstopMs) => ({
-    name: 'replace_attempt_2',
+  return ({ namespace, scope, key, token }, lock, attempt, backstopMs) => ({
+    name: 'replace_attempt_3',
     text,
-    values: [lock, namespace, scope, key, number, token, backstopMs],
+    values: [lock, namespace, scope, key, attempt, token, backstopMs],
   })
 }

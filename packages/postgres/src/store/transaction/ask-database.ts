@@ -74,7 +74,7 @@ async function won<Tx>(
 ): Promise<Exclude<ClaimJson, StartedJson> | WonKey> {
   const reply = isLatest(turn) ? said : await lookedAgain(turn, said)
   if (reply.state === 'leased' && isTakenOver(reply, turn.claim)) return replaced(turn, reply)
-  return reply.state === 'run' ? { ...reply, number: 1, replaced: 0 } : reply
+  return reply.state === 'run' ? { ...reply, number: 1, replaced: null } : reply
 }
 
 /** Whether the claim has read the record in a snapshot that is newer than its lock. */
@@ -84,11 +84,14 @@ function isLatest<Tx>({ store: { client, isolation } }: Turn<Tx>): boolean {
 
 /**
  * Above READ COMMITTED a transaction reads in a snapshot that is older than its lock on the key,
- * and the previous holder of the lock may have finished in between. So once the lock is held, the
- * record is read again, in a new snapshot outside the transaction.
+ * and the previous holder of the lock may have finished in between, or have renewed its lease. So
+ * once the lock is held, the record is read again, in a new snapshot outside the transaction.
  */
 async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, reply: ClaimJson): Promise<ClaimJson> {
   const { isolation } = store
+  if (reply.state === 'leased') {
+    return isTakenOver(reply, claim) ? ((await findRecord(store, claim)) ?? reply) : reply
+  }
   // A claim that did not get the lock needs no second look: its reply is a moment old at most. The
   // exception is a claim that did not read the record at all.
   const isOpen =
@@ -99,21 +102,26 @@ async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, reply: ClaimJson): Pr
 /** Takes the key over from an attempt of lease mode whose outcome is unknown. */
 async function replaced<Tx>(
   { store, claim, key, transaction, backstopMs }: Turn<Tx>,
-  { number }: LeasedJson,
+  { attempt, number }: LeasedJson,
 ): Promise<{ state: 'in-progress' } | WonKey> {
   try {
-    const statement = store.statements.replaceAttempt(claim, key.lock, number, backstopMs)
+    const statement = store.statements.replaceAttempt(claim, key.lock, attempt, backstopMs)
     const [row] = await transaction.query(statement)
     const started: ReplaceJson = JSON.parse(row?.reply ?? '')
     return started.state === 'run'
-      ? { ...started, number: number + 1, replaced: number }
+      ? { ...started, number: number + 1, replaced: attempt }
       : { state: 'in-progress' }
   } catch (error) {
-    // Above READ COMMITTED this error means that the row has changed since the snapshot.
-    if (sqlState(error) === SERIALIZATION_FAILURE) return { state: 'in-progress' }
+    if (TAKEN.has(sqlState(error) ?? '')) return { state: 'in-progress' }
     throw error
   }
 }
+
+/**
+ * Above READ COMMITTED the row has changed since the snapshot; or somebody is just ending the
+ * attempt, or giving it back, and has the row locked (55P03).
+ */
+const TAKEN = new Set([SERIALIZATION_FAILURE, '55P03'])
 
 type ReplaceJson = StartedJson | { readonly state: 'in-progress' }
 
@@ -134,12 +142,7 @@ function isTakenOver(found: FoundJson, claim: Claim): boolean {
 
 /** Whether the claim takes over this attempt of lease mode once its outcome is unknown. */
 export function isRetakenBy({ whenUnknown, retakes }: Claim, found: LeasedJson): boolean {
-  return whenUnknown === 'retake' && (retakes === undefined || retakes === nameOf(found))
-}
-
-/** As `retakes` of a claim names the attempt. */
-export function nameOf({ number }: LeasedJson): string {
-  return String(number)
+  return whenUnknown === 'retake' && (retakes === undefined || retakes === found.attempt)
 }
 
 /** Reads what is known of a key, in a snapshot of its own. */

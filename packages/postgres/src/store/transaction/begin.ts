@@ -6,7 +6,7 @@ import { patienceOf } from '../attempt/patience.ts'
 import { decisionOf } from '../attempt/record.ts'
 import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
 import type { LeasedJson } from '../statements/records.ts'
-import { askDatabase, findRecord, isRetakenBy, nameOf, replyOf } from './ask-database.ts'
+import { askDatabase, findRecord, isRetakenBy, replyOf } from './ask-database.ts'
 import { waitElsewhere } from './wait-elsewhere.ts'
 
 /**
@@ -58,19 +58,20 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
 function leasedDecision(leased: LeasedJson, claim: Claim): Decision<never> {
   if (!claim.fingerprints.includes(leased.fingerprint)) return { kind: 'mismatch' }
   if (!leased.lapsed || isRetakenBy(claim, leased)) return IN_PROGRESS
-  return { kind: 'unknown', attempt: nameOf(leased), since: new Date(leased.since) }
+  return { kind: 'unknown', attempt: leased.attempt, since: new Date(leased.since) }
 }
 
 /**
- * Whether the time that the attempt's lease is said to last until was wrong: the clock was put
- * back. Nobody else may come to set it right, if no process is left that claims in lease mode.
+ * Whether the attempt was not what it is said to be: its lease lasts longer than it can, because
+ * the clock was put back, or its claim was given back while it was being committed. Nobody else may
+ * come to set it right, if no process is left that claims in lease mode.
  */
 async function isSetRight<Tx>(
   { acquireTimeoutMs: timeoutMs, client, statements }: StoreState<Tx>,
   claim: Claim,
-  { lapsed }: LeasedJson,
+  { lapsed, given_back: isGivenBack, number }: LeasedJson,
 ): Promise<boolean> {
-  if (lapsed) return false
+  if (lapsed && !(isGivenBack && number === 1)) return false
   const [row] = await client.query(statements.restartLease(claim), { timeoutMs }).catch(() => [])
   return row?.restarted === 'true'
 }

@@ -19,8 +19,8 @@ import { undo } from '../attempt/undo.ts'
 export interface WonKey extends StartedJson {
   /** The number of this attempt. */
   readonly number: number
-  /** The number of the lease-mode attempt that this attempt took over; 0 if there was none. */
-  readonly replaced: number
+  /** The name of the lease-mode attempt that this attempt took over; null if there was none. */
+  readonly replaced: string | null
 }
 
 /**

@@ -6,6 +6,7 @@ import { again, attemptOf, claimOf, kept, refused, said } from '../../database/c
 import { storeOn, testDatabase } from '../../database/test-database.ts'
 
 const insert = 'insert into orders values ($1)'
+const renewed = testDatabase()
 
 // While a deploy changes the mode, processes in both modes work on the same keys.
 describe.each(['read committed', 'serializable'] as const)(
@@ -101,6 +102,55 @@ describe.each(['read committed', 'serializable'] as const)(
       }
     })
 
+    // A bug: transaction mode knew the attempt by its number alone.
+    test('tell an attempt from a later one of the same number', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      const retakes = await nameOf(transactional(), claim)
+      const act = { actor: 'maria', note: 'nothing happened' }
+      expect(await transactional().keys.release(claim, act)).toBe('done')
+      await attemptOf(await leased().begin(again(claim))).abandon()
+      for (const store of [transactional(), leased()]) {
+        expect(said(await store.begin(again(claim, { retakes })))).toBe('unknown')
+        expect(await nameOf(store, claim)).not.toBe(retakes)
+      }
+    })
+
+    // A bug: the attempt of lease mode was taken for one that the database has lost, and its late
+    // end stored its response.
+    test.each([
+      ['a response', kept],
+      ['a refusal', refused],
+    ] as const)(
+      'tell a late end from a lost attempt once the key was forgotten: %s',
+      async (_, how) => {
+        const claim = claimOf()
+        const stale = attemptOf(await leased().begin({ ...claim, leaseMs: 1 }))
+        await lapsed(claim.key)
+        const taker = attemptOf(await transactional().begin(again(claim)))
+        expect(await taker.complete(how('done'))).toBe('stored')
+        const [fingerprint] = claim.fingerprints
+        const act = { actor: 'maria', note: 'run it again' }
+        expect(await leased().keys.forget({ ...claim, fingerprint }, act)).toBe('done')
+        expect(await stale.renew(60_000)).toBe('stale')
+        expect(await stale.complete(kept('stale'))).toBe('superseded')
+        const next = await transactional().begin(again(claim, { whenUnknown: 'hold' }))
+        await attemptOf(next).release()
+      },
+    )
+
+    test('let go of an attempt that is being ended at this moment', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      const ending = await database.pool().connect()
+      await ending.query('begin')
+      await ending.query('select from oncekey.attempts where key = $1 for update', [claim.key])
+      expect(said(await transactional().begin(again(claim)))).toBe('in-progress')
+      await ending.query('rollback')
+      ending.release()
+      await attemptOf(await transactional().begin(again(claim))).release()
+    })
+
     // A bug: the renewal returned `held` until the attempt that took over had committed, so two
     // handlers ran at the same time.
     test('renew nothing that the other is taking over, and nothing is lost if that is undone', async () => {
@@ -184,6 +234,39 @@ describe.each(['read committed', 'serializable'] as const)(
         what: 'the lease to be over',
       })
     }
+  },
+)
+
+// A bug: the claim took the key over, because in its snapshot the lease was not renewed yet. The
+// process that renewed it had been told so before the lease ended, and went on.
+test.each(['read committed', 'repeatable read'] as const)(
+  'a claim in transaction mode that was held up sees a renewal of lease mode, %s',
+  async (isolation) => {
+    const claim = claimOf({ leaseMs: 1_500 })
+    await attemptOf(await storeOn(renewed.pool(), { mode: 'lease' }).begin(claim)).renew(1_500)
+    const holder = await renewed.pool().connect()
+    await holder.query('begin; lock table oncekey.attempts in access exclusive mode')
+    const deciding = storeOn(renewed.pool(), { mode: 'transaction', isolation }).begin(again(claim))
+    await waitFor(
+      async () => {
+        const text = `select from pg_locks where not granted and relation = 'oncekey.attempts'::regclass`
+        return (await holder.query(text)).rowCount !== 0
+      },
+      { what: 'the claim to wait' },
+    )
+    const renewal = `update oncekey.leases set until = until + interval '1 hour' where token = $1`
+    await renewed.query(renewal, [claim.token])
+    await waitFor(
+      async () => {
+        const text = `select from oncekey.leases
+          where token = $1 and until - interval '1 hour' < clock_timestamp()`
+        return (await holder.query(text, [claim.token])).rowCount === 1
+      },
+      { what: 'the lease to have ended without the renewal' },
+    )
+    await holder.query('commit')
+    holder.release()
+    expect(said(await deciding)).toBe('in-progress')
   },
 )
 

@@ -1,4 +1,5 @@
 import { callLater, endsWithin } from '@oncekey/core'
+import { lostConnections } from '../../client/lost-connections.ts'
 import type { RedisSubscriber } from '../../client/redis-client.ts'
 
 /**
@@ -17,7 +18,10 @@ export interface Endings {
   watch(id: string): Watch
   /** Reports that this record's attempt has ended. */
   ended(id: string): void
-  /** Subscribes. Resolves to whether it is then told of attempts of other processes. */
+  /**
+   * Subscribes. Resolves to whether it is then told of attempts of other processes, at the latest
+   * `withinMs` after the command was sent, which may have been before this call.
+   */
   listen(withinMs: number): Promise<boolean>
   /** Whether it is subscribed already. */
   isListening(): boolean
@@ -34,12 +38,15 @@ export interface Watch {
 
 /**
  * Subscribes at the first wait and stays subscribed: messages come only for keys that somebody
- * awaits.
+ * awaits. After a lost connection the next wait subscribes again. ioredis may do that by itself
+ * (`autoResubscribe`, its default), and twice does no harm; but a command that was under way is
+ * dropped without a word if the user has turned `autoResendUnfulfilledCommands` off.
  */
 export function endings(subscriber: RedisSubscriber | undefined): Endings {
   const watches = new Map<string, Set<() => void>>()
-  let subscribing: Promise<void> | undefined
-  let listening = false
+  const lost = lostConnections(subscriber ?? {})
+  let subscription: Subscription | undefined
+  let hears = false
 
   function ended(id: string): void {
     for (const notice of watches.get(id) ?? []) notice()
@@ -81,32 +88,52 @@ export function endings(subscriber: RedisSubscriber | undefined): Endings {
     }
   }
 
-  /**
-   * After a failure the next wait tries again; ioredis itself subscribes again when it reconnects.
-   */
-  async function subscribe(to: RedisSubscriber): Promise<void> {
-    try {
-      await to.subscribe(ENDED_CHANNEL)
-      if (!listening) to.on('message', hear)
-      listening = true
-    } finally {
-      subscribing = undefined
+  /** After a failure the next wait tries again. */
+  function subscribe(to: RedisSubscriber): Subscription {
+    const sent: Subscription = {
+      lostBefore: lost.count,
+      sentAt: performance.now(),
+      isOn: false,
+      answered: Promise.resolve(),
     }
+    const subscribing = async (): Promise<void> => {
+      await to.subscribe(ENDED_CHANNEL)
+      if (!hears) to.on('message', hear)
+      hears = true
+      sent.isOn = true
+    }
+    sent.answered = subscribing().catch(() => {
+      if (subscription === sent) subscription = undefined
+    })
+    return sent
   }
+
+  const isKept = ({ lostBefore }: Subscription): boolean => lostBefore === lost.count
+  const isListening = (): boolean => subscription?.isOn === true && isKept(subscription)
 
   function hear(channel: string, id: string): void {
     if (channel === ENDED_CHANNEL) ended(id)
   }
 
   async function listen(withinMs: number): Promise<boolean> {
-    if (listening || subscriber === undefined) return listening
-    subscribing ??= subscribe(subscriber)
-    await endsWithin(
-      subscribing.catch(() => {}),
-      withinMs,
-    )
-    return listening
+    if (subscriber === undefined || isListening()) return isListening()
+    if (subscription === undefined || !isKept(subscription)) subscription = subscribe(subscriber)
+    const { answered, sentAt } = subscription
+    const leftMs = sentAt + withinMs - performance.now()
+    if (leftMs > 0) await endsWithin(answered, leftMs)
+    return isListening()
   }
 
-  return { watch, ended, listen, isListening: () => listening }
+  return { watch, ended, listen, isListening }
+}
+
+/** A subscription that was sent. */
+interface Subscription {
+  /** How many connections had been lost before. */
+  readonly lostBefore: number
+  /** By `performance.now()`. */
+  readonly sentAt: number
+  isOn: boolean
+  /** Resolves when it is answered, or has failed. */
+  answered: Promise<void>
 }

@@ -1,3 +1,4 @@
+import { attemptName } from '../expressions/attempt-name.ts'
 import { refuseDropped } from '../expressions/must-be-written.ts'
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 
@@ -129,7 +130,7 @@ export function claimLeaseFunction7(schema: string): string {
         if not free then
           return json_build_object('state', 'in-progress', 'number', held.number, 'left', 1000);
         end if;
-        name := held.number || '.' || floor(extract(epoch from held.claimed_at) * 1000000);
+        name := ${attemptName('held')};
         if in_hold or in_retakes <> name then
           return json_build_object('state', 'unknown', 'attempt', name, 'since',
             floor(extract(epoch from least(held.until, clock_timestamp())) * 1000));

@@ -2,8 +2,11 @@
  * Sets the time of an attempt right that lies further ahead than it can: the clock of the server
  * was put back since it was written. A lease begins again with its own length, as a claim of lease
  * mode has it, and an attempt that nobody has any more is over. Returns whether there was something
- * to set right; if so, the caller asks again. An attempt that was given back while it was being
- * committed is over as well: no handler runs under it.
+ * to set right; if so, the caller asks again.
+ *
+ * An attempt that was given back while it was being committed is over as well: no handler runs
+ * under it. If it was the first, the key is free; if not, the outcome is unknown of the attempt
+ * that it had taken over.
  *
  * For those who only read such times: a store in transaction mode, and an operator. A login that
  * may not write them leaves them as they are. A row that somebody has locked is running, whatever
@@ -18,14 +21,14 @@ export function restartLease2(schema: string): string {
     declare
       held record;
     begin
-      if not (${may('attempts', 'update')} and ${may('leases', 'insert')}
-        and ${may('leases', 'update')})
+      if not (${may('attempts', 'update')} and ${may('attempts', 'delete')}
+        and ${may('leases', 'insert')} and ${may('leases', 'update')})
       then
         return false;
       end if;
-      select a.token, coalesce(l.until, a.until) as until,
+      select a.token, a.number, coalesce(l.until, a.until) as until,
           case when l.token is null then a.lease_ms else l.lease_ms end as length,
-          a.token is null or (l.token is not null and l.until is null) as is_over
+          l.token is not null and l.until is null as is_given_back
         into held
         from ${schema}.attempts a left join ${schema}.leases l on l.token = a.token
         where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
@@ -33,7 +36,12 @@ export function restartLease2(schema: string): string {
       if not found then
         return false;
       end if;
-      if held.is_over then
+      if held.is_given_back and held.number = 1 then
+        delete from ${schema}.attempts a
+          where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key;
+        return found;
+      end if;
+      if held.is_given_back or held.token is null then
         update ${schema}.attempts a set until = clock_timestamp()
           where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
             and a.until > clock_timestamp();

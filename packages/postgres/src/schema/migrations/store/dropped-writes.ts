@@ -4,11 +4,11 @@ import { fileFailed2 } from '../../functions/log/file-failed-2.ts'
 import { auditFunction2 } from '../../functions/operator/audit.ts'
 import { endUnknownKey3 } from '../../functions/operator/end-unknown-key-3.ts'
 import { completeFunction4 } from '../../functions/store/complete-4.ts'
-import { refuseFunction4 } from '../../functions/store/refuse-4.ts'
-import { replaceAttempt2 } from '../../functions/store/replace-attempt-2.ts'
 import { spendKeyFunction } from '../../functions/store/spend-key.ts'
 import { writeEventsFunction } from '../../functions/store/write-events.ts'
 import { abandonAttempt3 } from '../../superseded/lease/abandon-attempt-3.ts'
+import { replaceAttempt2 } from '../../superseded/lease/replace-attempt-2.ts'
+import { refuseFunction4 } from '../../superseded/store/refuse-4.ts'
 
 /**
  * A write that a trigger or a rule drops raises an error, so whatever is reported as written was

@@ -1,4 +1,4 @@
-import { refuseDropped } from '../expressions/must-be-written.ts'
+import { refuseDropped } from '../../functions/expressions/must-be-written.ts'
 
 /**
  * Called in transaction mode. Takes over an attempt of lease mode with an unknown outcome, by

@@ -1,4 +1,6 @@
+import { attemptName } from '../expressions/attempt-name.ts'
 import { refuseDropped } from '../expressions/must-be-written.ts'
+import { markReplaced } from '../expressions/replaced.ts'
 
 /**
  * Stores a refusal after the handler's writes were rolled back. The rollback released the key's
@@ -6,9 +8,9 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
  * next attempt, which will write the record, so this function returns `superseded`.
  *
  * An attempt in lease mode holds no lock while it runs but has a row. That row is looked up with
- * the lock held, so that no such attempt can begin in between. If this attempt had taken over
- * another one (`in_replaced`), the row of that one came back with the rollback, and is deleted with
- * the refusal.
+ * the lock held, so that no such attempt can begin in between. If this attempt had taken over the
+ * one of this name (`in_replaced`), the row of that one came back with the rollback, and is deleted
+ * with the refusal.
  *
  * At an isolation level other than READ COMMITTED everything would be read in one snapshot from
  * before the wait for the lock. So if the session's default is another level, a serialization
@@ -16,12 +18,14 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
  *
  * 'lock_timeout' limits the wait for a locked table.
  */
-export function refuseFunction4(schema: string): string {
-  return `create function ${schema}.refuse_4(in_lock bigint, in_namespace text, in_scope text,
+export function refuseFunction5(schema: string): string {
+  return `create function ${schema}.refuse_5(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,
-      in_seal text, in_replaced integer)
+      in_seal text, in_replaced text)
     returns text language plpgsql volatile
       set enable_seqscan = off set jit = off set lock_timeout = '5s' as $$
+    declare
+      replaced text;
     begin
       if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'a refusal must see what was committed a moment ago'
@@ -40,12 +44,14 @@ export function refuseFunction4(schema: string): string {
       if found then
         delete from ${schema}.attempts a
           where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
-            and a.number = in_replaced
+            and ${attemptName('a')} = in_replaced
             and coalesce((select l.until from ${schema}.leases l where l.token = a.token), a.until)
-              <= clock_timestamp();
+              <= clock_timestamp()
+          returning a.token into replaced;
         if not found then
           return 'superseded';
         end if;
+        ${markReplaced(schema, 'replaced')}
       end if;
       insert into ${schema}.records
           (namespace, scope, key, fingerprint, status, headers, body, seal)
