@@ -15,7 +15,10 @@ export interface ReceiveWebhookOptions {
    * of your own. @default standard
    */
   readonly sender?: WebhookSender
-  /** Every secret that may be in force, or a function if they change while the process runs. */
+  /**
+   * Every secret that may be in force: during a rotation the new one and the old one. Or a function
+   * that returns them, if they change while the process runs; it is called for each delivery.
+   */
   readonly secrets:
     | readonly (string | undefined)[]
     | (() => readonly (string | undefined)[] | Promise<readonly (string | undefined)[]>)
