@@ -25,7 +25,7 @@ test('the page of methods has each that a handler, a consumer and a step may cal
 test('a type whose members an object also has is on a page of the reference', () => {
   const page = readFileSync('docs/reference/methods.md', 'utf8').replaceAll('\n', ' ')
   const named = [...page.matchAll(/It also has the members of (`[^`]+`(?:, `[^`]+`)*)\./g)].flatMap(
-    ([, types = '']) => [...types.matchAll(/`(?:(?:Pick|Omit)<)?(\w+)/g)].map(([, name]) => name),
+    ([, types = '']) => [...types.matchAll(/`(?:(?:Pick|Omit|Required)<)?(\w+)/g)].map(([, name]) => name),
   )
   expect(named.length).toBeGreaterThan(2)
   // Of Hono, Express and Node.
@@ -46,6 +46,8 @@ test('a type that a call resolves with is explained on a page of the reference',
   const others = new Set(['Client', 'Result', 'Row', 'Response', 'ReadonlySet'])
   expect([...names].filter((name) => !explained.has(name) && !others.has(name))).toEqual([])
   expect(page).toContain('| `Taken<Result>` |')
+  // What functions of their own resolve with: `once()`, `purge()`, `eraseScope()`.
+  for (const name of ['Outcome', 'Purged', 'Erased']) expect(explained).toContain(name)
 })
 
 function explainedNames(): ReadonlySet<string> {

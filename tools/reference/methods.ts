@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { apiSurface, type Declared } from '../api-surface.ts'
 import { wrapProse } from '../wrap-prose.ts'
 import { type InterfaceDocs, interfaceDocs, type Member } from './interface-docs.ts'
-import { type NamedType, namedTypes, namesOn, packageFiles, typesNamedOn } from './named-types.ts'
+import {
+  type NamedType,
+  namedTypes,
+  namesOn,
+  packageFiles,
+  returnedBy,
+  typesNamedOn,
+} from './named-types.ts'
 import { code, head, table } from './table.ts'
 
 /** Packages whose objects only a test or the package itself calls. */
@@ -35,7 +42,7 @@ export function renderMethods(root: string, optionsPage: string): string {
   const options = typesNamedOn(optionsPage).filter(({ of }) => names.has(of))
   const types = namedTypes(
     packages,
-    [...signatures, ...options],
+    [...signatures, ...packages.flatMap(returnedBy), ...options],
     new Set([...titles, ...namesOn(optionsPage)]),
   )
   const sections = packages.flatMap(({ name, objects }) => {

@@ -89,6 +89,14 @@ export function namesOn(page: string): string[] {
   return [...sections, ...rows].map(([, name = '']) => name)
 }
 
+/** What the functions that a package exports return. */
+export function returnedBy({ name, entries }: PackageFiles): { of: string; text: string }[] {
+  return entries
+    .flatMap((entry) => apiSurface(entry))
+    .filter(({ isExported, text }) => isExported && /\bfunction /.test(text))
+    .map(({ text }) => ({ of: name, text: text.replace(/^[^]*\) ?: /, '') }))
+}
+
 /** What the tables of a page of the reference name as types, by the package of their section. */
 export function typesNamedOn(page: string): { readonly of: string; readonly text: string }[] {
   return page.split(/^## /m).flatMap((section) => {

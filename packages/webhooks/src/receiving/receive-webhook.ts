@@ -17,7 +17,8 @@ export interface ReceiveWebhookOptions {
   readonly sender?: WebhookSender
   /**
    * Every secret that may be in force: during a rotation the new one and the old one. Or a function
-   * that returns them, if they change while the process runs; it is called for each delivery.
+   * that returns them, if they change while the process runs; it is called for each delivery. The
+   * order of a rotation is in docs/webhooks.md, "Rotating the secret of a sender".
    */
   readonly secrets:
     | readonly (string | undefined)[]
