@@ -73,7 +73,7 @@ test('an event that fails each time is a dead letter after its last attempt', as
   ])
 })
 
-test('a message of another queue takes effect once', { timeout: 30_000 }, async () => {
+test('a message of another queue takes effect once', { timeout: 60_000 }, async () => {
   const db = new PGlite()
   const client = fromPglite(db)
   await migrate(client)
