@@ -12,9 +12,10 @@ const FOLDER = 'docs/reference'
 
 /** Renders the pages that are generated from the source, and so are never out of date. */
 export async function renderReference(root: string): Promise<TextFile[]> {
+  const options = renderOptions(root)
   return [
-    { path: `${FOLDER}/options.md`, text: renderOptions(root) },
-    { path: `${FOLDER}/methods.md`, text: renderMethods(root) },
+    { path: `${FOLDER}/options.md`, text: options },
+    { path: `${FOLDER}/methods.md`, text: renderMethods(root, options) },
     { path: `${FOLDER}/channels.md`, text: renderChannels(root) },
     { path: `${FOLDER}/metrics.md`, text: renderMetrics() },
     { path: `${FOLDER}/tables.md`, text: await renderTables() },

@@ -51,18 +51,25 @@ export function interfaceDocs(file: string, name: string): InterfaceDocs | undef
   return undefined
 }
 
+export interface AliasDocs {
+  /** The names of its type parameters, as in `<Result>`; empty if it has none. */
+  readonly parameters: string
+  readonly type: string
+  /** The sentences above it. */
+  readonly text: string
+}
+
 /** A type alias of a file and the sentence above it, or `undefined` if it has none of that name. */
-export function aliasDocs(
-  file: string,
-  name: string,
-): { readonly type: string; readonly text: string } | undefined {
+export function aliasDocs(file: string, name: string): AliasDocs | undefined {
   const source = readFileSync(file, 'utf8')
   const { program, comments } = parseSync(file, source)
   for (const node of program.body) {
     const declared = node.type === 'ExportNamedDeclaration' ? node.declaration : node
     if (declared?.type !== 'TSTypeAliasDeclaration' || declared.id.name !== name) continue
     const { start, end } = declared.typeAnnotation
+    const parameters = declared.typeParameters?.params.map((one) => one.name.name) ?? []
     return {
+      parameters: parameters.length === 0 ? '' : `<${parameters.join(', ')}>`,
       type: oneLine(withoutComments(source, comments, start, end)).replace(/^\| /, ''),
       text: docBefore(source, comments, node.start).text,
     }

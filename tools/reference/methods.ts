@@ -3,6 +3,14 @@ import { join } from 'node:path'
 import { apiSurface, type Declared } from '../api-surface.ts'
 import { wrapProse } from '../wrap-prose.ts'
 import { type InterfaceDocs, interfaceDocs, type Member } from './interface-docs.ts'
+import {
+  type NamedType,
+  namedTypes,
+  namesOn,
+  packageFiles,
+  returnedBy,
+  typesNamedOn,
+} from './named-types.ts'
 import { code, head, table } from './table.ts'
 
 /** Packages whose objects only a test or the package itself calls. */
@@ -10,32 +18,67 @@ const LEFT_OUT: ReadonlySet<string> = new Set(['conformance'])
 
 /**
  * Every object that a user of the packages is given and calls: the context of a handler, a consumer
- * or a step, and what the functions of a package return.
+ * or a step, and what the functions of a package return; and the types that their signatures name,
+ * if the page of options does not have them.
  */
-export function renderMethods(root: string): string {
-  const shown = new Set<string>()
-  const sections = readdirSync(join(root, 'packages'))
+export function renderMethods(root: string, optionsPage: string): string {
+  const folders = readdirSync(join(root, 'packages'))
     .filter((folder) => !LEFT_OUT.has(folder))
-    .flatMap((folder) => {
-      const found = objectsOf(join(root, 'packages', folder)).filter(({ place }) => {
-        const isNew = !shown.has(place)
-        shown.add(place)
-        return isNew
-      })
-      if (found.length === 0) return []
-      const { name } = manifestOf(join(root, 'packages', folder))
-      return [`## ${name}`, ...found.flatMap(({ title, docs }) => section(title, docs))]
-    })
+    .map((folder) => join(root, 'packages', folder))
+  const shown = new Set<string>()
+  const packages = folders.map((folder) => ({
+    ...packageFiles(folder, manifestOf(folder)),
+    objects: objectsOf(folder).filter(({ place }) => {
+      const isNew = !shown.has(place)
+      shown.add(place)
+      return isNew
+    }),
+  }))
+  const titles = packages.flatMap(({ objects }) => objects.map(({ title }) => title))
+  const signatures = packages.flatMap(({ name, objects }) =>
+    objects.flatMap(({ docs }) => docs.members.map(({ type }) => ({ of: name, text: type }))),
+  )
+  const names = new Set(packages.map(({ name }) => name))
+  const options = typesNamedOn(optionsPage).filter(({ of }) => names.has(of))
+  const types = namedTypes(
+    packages,
+    [...signatures, ...packages.flatMap(returnedBy), ...options],
+    new Set([...titles, ...namesOn(optionsPage)]),
+  )
+  const sections = packages.flatMap(({ name, objects }) => {
+    const named = types.get(name) ?? []
+    if (objects.length + named.length === 0) return []
+    return [
+      `## ${name}`,
+      ...objects.flatMap(({ title, docs }) => section(title, docs)),
+      ...typeSections(name, named),
+    ]
+  })
   return `${[
     head(
       'Methods',
       wrapProse(
         'What a handler, a consumer and a step are given, and what the functions of the packages ' +
-          'return. [Options](options.md) has what is passed to them.',
+          'return. A type that a signature names is at the end of the package that exports it, or, ' +
+          'if calls take it, among the [options](options.md).',
       ),
     ),
     ...sections,
   ].join('\n\n')}\n`
+}
+
+/** The types that signatures name: each interface with its members, and a table of all others. */
+function typeSections(of: string, types: readonly NamedType[]): string[] {
+  const aliases = types.filter((type) => type.kind === 'alias')
+  const rows = aliases.map(({ name, docs }) => [
+    code(`${name}${docs.parameters}`),
+    code(docs.type),
+    docs.text,
+  ])
+  return [
+    ...types.flatMap((type) => (type.kind === 'interface' ? section(type.name, type.docs) : [])),
+    ...(rows.length === 0 ? [] : [`### Types of ${of}`, table(['type', 'is', ''], rows)]),
+  ]
 }
 
 function section(title: string, { text, parents, members }: InterfaceDocs): string[] {
@@ -45,10 +88,18 @@ function section(title: string, { text, parents, members }: InterfaceDocs): stri
   return [
     `### ${title}`,
     ...(said === '' ? [] : [wrapProse(said)]),
-    table(
-      ['member', '', ''],
-      members.map((member) => [code(member.name), code(member.type), member.text]),
-    ),
+    ...(members.length === 0
+      ? []
+      : [
+          table(
+            ['member', '', ''],
+            members.map(({ name, isOptional, type, text: about }) => [
+              code(isOptional ? `${name}?` : name),
+              code(type),
+              about,
+            ]),
+          ),
+        ]),
   ]
 }
 

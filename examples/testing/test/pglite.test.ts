@@ -5,7 +5,7 @@ import request from 'supertest'
 import { expect, test } from 'vitest'
 import { createApp } from '../src/express-app.ts'
 
-test('an order and its event are one commit', { timeout: 30_000 }, async () => {
+test('an order and its event are one commit', { timeout: 60_000 }, async () => {
   const db = new PGlite() // in memory, one for each test
   const client = fromPglite(db)
   await migrate(client)

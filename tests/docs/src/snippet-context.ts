@@ -139,6 +139,8 @@ export const around: readonly Around[] = [
     // An application that has declared what its login puts on the request.
     names: { app: `{ use(path: string, ...of: (${WITH_LOGIN})[]): void }`, session: WITH_LOGIN },
   },
+  // It makes a relay in its function.
+  { page: 'docs/deploys.md', having: 'export async function GET' },
   {
     page: 'docs/deploys.md',
     names: {

@@ -113,6 +113,7 @@ function folderIn(home: string): string {
   const compilerOptions = { experimentalDecorators: true, emitDecoratorMetadata: true }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text)
+  writeFileSync(join(folder, 'secrets'), `${SECRET}\n`)
   return folder
 }
 

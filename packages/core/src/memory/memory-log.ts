@@ -174,7 +174,8 @@ export function memoryLog(
 
     async append(events) {
       checkEvents(events)
-      outbox.append(events)
+      // They may be the store's own list, which grows with each that is appended.
+      outbox.append([...events])
     },
 
     async lag(consumer) {

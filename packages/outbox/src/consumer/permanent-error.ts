@@ -16,7 +16,10 @@
  */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError'
-  /** Any JSON value; stored with the saga's run. */
+  /**
+   * Stored with the saga's run, as `JSON.stringify` writes it. Over 16 KB, or what that refuses (a
+   * BigInt), is stored as `{ notKept }`.
+   */
   readonly details: unknown
 
   constructor(message: string, options: { cause?: unknown; details?: unknown } = {}) {

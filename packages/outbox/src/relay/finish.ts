@@ -11,8 +11,9 @@ import { writeAll } from './writing.ts'
  * aborted delivery is taken back, because no process died of it. Starts that processes did die of
  * stay on record.
  *
- * Does not wait for a database that does not reply: the leases end by themselves. `closing` is what
- * is then still under way.
+ * The last writes have what is left of `timeoutMs`, and at least half a second. A database that
+ * does not reply is not waited for any longer: the leases end by themselves. `closing` is what is
+ * then still under way.
  */
 export async function finish<Tx>(
   state: RunnerState<Tx>,
@@ -20,6 +21,7 @@ export async function finish<Tx>(
   renewing: () => Promise<unknown>,
 ): Promise<{ readonly closing: Promise<void> }> {
   const { dispatch, slots } = state
+  const until = performance.now() + timeoutMs
   dispatch.clear()
   dispatch.pump()
   await drain(state, timeoutMs)
@@ -31,7 +33,7 @@ export async function finish<Tx>(
   giveBack(state)
   dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
   const closing = close(state, renewing())
-  const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
+  const closed = await endsWithin(closing, Math.max(until - performance.now(), CLOSING_MS))
   if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
   state.silent = true
   for (const slot of [...slots.values()]) lose(state, slot)

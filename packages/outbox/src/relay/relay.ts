@@ -14,15 +14,19 @@ export interface Relay {
   /** The id of this relay in the log. */
   readonly id: string
   /**
-   * Runs one round for every consumer: takes slots, delivers the events that there are, waits for
-   * the consumers, and moves the cursors. Returns how many events were handled, 0 if there were
-   * none. The relay keeps its slots between rounds; call `stop` after the last one. A round that is
-   * called while `stop` is under way begins when that is over; one that `stop` meets before it has
-   * begun handles nothing. Ends when the rounds of all consumers have, also if one of them fails,
-   * and fails then with the first reason; further ones are published on `oncekey:relay-error`. A
-   * consumer of which the log does not say whether it is paused has no round, which is published
-   * there, too. Fails with `store-unavailable` if the log does not answer within `leaseMs` what was
-   * asked before the last `stop`.
+   * Runs one round for every consumer: takes slots, delivers the retries that are due (100 at most)
+   * and one page of new events (`batchSize`), waits for the consumers, and moves the cursors.
+   * Returns how many events were handled, failed attempts included. 0: there was nothing in the
+   * slots that this relay got; there may be something in those of other relays. Only the
+   * `attemptTimeoutMs` of its attempts limits how long a round takes; a call of `stop` ends it
+   * sooner. The relay keeps its slots between rounds; call `stop` after the last one.
+   *
+   * A round that is called while `stop` is under way begins when that is over; one that `stop`
+   * meets before it has begun handles nothing. Ends when the rounds of all consumers have, also if
+   * one of them fails, and fails then with the first reason; further ones are published on
+   * `oncekey:relay-error`. A consumer of which the log does not say whether it is paused has no
+   * round, which is published there, too. Fails with `store-unavailable` if the log does not answer
+   * within `leaseMs` what was asked before the last `stop`.
    */
   runOnce(): Promise<number>
   /**
@@ -34,8 +38,8 @@ export interface Relay {
    * Stops reading, waits up to `timeoutMs` for attempts to end, aborts the rest, writes the cursors
    * and releases the slots. While it waits, it renews the leases of these attempts. Aborted events
    * are delivered again, and their start is not counted.
-   * `Infinity` waits for all attempts. If the log does not reply, `stop` resolves about a second
-   * later, and the leases end by themselves. Milliseconds. @default 10_000
+   * `Infinity` waits for all attempts. If the log does not reply, `stop` resolves at most about a
+   * second after `timeoutMs`, and the leases end by themselves. Milliseconds. @default 10_000
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 }

@@ -32,9 +32,12 @@ export interface InboxContext<Tx> {
   emit(event: EmittedEvent): void
 }
 
+/**
+ * How a message was taken in. `done`: it was new, and `result` is what `work` returned.
+ * `duplicate`: it was taken in before, and `work` did not run. Acknowledge the message either way.
+ */
 export type Taken<Result> =
   | { readonly kind: 'done'; readonly result: Result }
-  /** The message was taken in before: acknowledge it, and do nothing else. */
   | { readonly kind: 'duplicate' }
 
 export interface Inbox<Tx> {
@@ -43,9 +46,14 @@ export interface Inbox<Tx> {
    * `work` throws, everything is undone, and the message can be taken in again. Acknowledge it to
    * its queue after this has resolved.
    *
+   * `work` has no time limit, but the server ends a transaction to which no statement comes for
+   * twice `timeoutMs` and 5 s (65 s by default; sooner if the role's
+   * `idle_in_transaction_session_timeout` is shorter).
+   *
    * Throws what `work` throws; `OptionsError` for an id that is not text or is longer than 2,000
-   * bytes; `store-busy`; `store-unavailable`; `commit-failed` if it is unknown whether the message
-   * was taken in; the next delivery of the message finds that out.
+   * bytes; `store-busy` if no transaction became free within `timeoutMs`, and `store-unavailable`
+   * if another process that takes the same message did not end within it; `commit-failed` if it is
+   * unknown whether the message was taken in; the next delivery of the message finds that out.
    */
   take<Result>(
     messageId: string,
@@ -53,7 +61,8 @@ export interface Inbox<Tx> {
   ): Promise<Taken<Result>>
 
   /**
-   * Takes in many messages in one transaction. `fresh` are those that had not been taken in before.
+   * Takes in many messages in one transaction. `fresh` are those that had not been taken in before;
+   * `duplicate` if there are none.
    */
   takeMany<Result>(
     messageIds: readonly string[],

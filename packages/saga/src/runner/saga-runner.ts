@@ -111,9 +111,9 @@ export interface SagaRunner<Tx> {
    */
   readonly deadLetters: DeadLetterSource
   /**
-   * Deletes runs that ended at least `retentionMs` ago. Runs that ended within the last minute are
-   * kept, so that callers waiting for a run still find its end. Milliseconds. @default 30 days,
-   * 1000 runs
+   * Deletes at most `limit` runs that ended at least `retentionMs` ago, and returns how many; if
+   * that is `limit`, there may be more. Runs that ended within the last minute are kept, so that
+   * callers waiting for a run still find its end. Milliseconds. @default 30 days, 1000 runs
    */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }

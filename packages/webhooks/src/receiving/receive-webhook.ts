@@ -15,7 +15,11 @@ export interface ReceiveWebhookOptions {
    * of your own. @default standard
    */
   readonly sender?: WebhookSender
-  /** Every secret that may be in force, or a function if they change while the process runs. */
+  /**
+   * Every secret that may be in force: during a rotation the new one and the old one. Or a function
+   * that returns them, if they change while the process runs; it is called for each delivery. The
+   * order of a rotation is in docs/webhooks.md, "Rotating the secret of a sender".
+   */
   readonly secrets:
     | readonly (string | undefined)[]
     | (() => readonly (string | undefined)[] | Promise<readonly (string | undefined)[]>)

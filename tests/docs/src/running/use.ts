@@ -8,7 +8,7 @@ import { watch } from '@oncekey/telemetry'
 import { waitFor } from '@oncekey/test-servers'
 import express, { type RequestHandler } from 'express'
 import { Redis } from 'ioredis'
-import type { Pool } from 'pg'
+import { Pool } from 'pg'
 import { register } from 'prom-client'
 import type { Reader } from './reader.ts'
 import { askRoutes } from './routes.ts'
@@ -34,7 +34,7 @@ export async function useWhatItMade(
   }
   const values = Object.values(exported)
   for (const store of values.filter(isStore)) await claimOn(store)
-  if (values.some(isConsumer) || values.some(isRelay)) await deliver(values, text, reader)
+  if (values.some(isConsumer) || values.some(isRelay)) await deliver(exported, text, reader)
   for (const definition of values.filter(isSaga)) {
     const given = values.find(isSagaRunner)
     const runner = given ?? createSagaRunner({ client: poolOf(reader), sagas: [definition] })
@@ -59,8 +59,16 @@ async function claimOn(store: Store<unknown>): Promise<void> {
   if (first.replayed || !again.replayed) throw new Error('The store replayed the wrong call.')
 }
 
-/** Appends an event that the consumers take, and waits until each of them has taken it. */
-async function deliver(values: readonly unknown[], text: string, reader: Reader): Promise<void> {
+/**
+ * Appends an event that the consumers take, and waits until each of them has taken it. A snippet
+ * that exports what a schedule calls (`GET`) is called; one that has no relay is given one.
+ */
+async function deliver(
+  exported: Readonly<Record<string, unknown>>,
+  text: string,
+  reader: Reader,
+): Promise<void> {
+  const values = Object.values(exported)
   const consumers = values.filter(isConsumer)
   const names = consumers.map(({ name }) => name)
   const [, written = 'order.created'] = /types: \['([^']+)'/.exec(text) ?? []
@@ -76,12 +84,16 @@ async function deliver(values: readonly unknown[], text: string, reader: Reader)
     },
   })
   const client = text.includes('redisLog') ? new Redis(reader.redisUrl) : undefined
-  const log = client === undefined ? postgresLog({ client: poolOf(reader) }) : redisLog({ client })
-  const relays = values.filter(isRelay)
-  const own = relays.length === 0 ? [createRelay({ log: log as never, consumers })] : []
+  // A snippet before this one may have ended the reader's.
+  const pool = new Pool({ connectionString: reader.databaseUrl, max: 4 })
+  const log = client === undefined ? postgresLog({ client: pool }) : redisLog({ client })
+  const schedule = exported.GET as (() => Promise<unknown>) | undefined
+  const isDriven = schedule !== undefined || values.some(isRelay)
+  const own = isDriven ? [] : [createRelay({ log: log as never, consumers })]
   for (const relay of own) relay.start()
   try {
     await log.append([event])
+    await schedule?.()
     const isDone = () => done.size > 0 && names.every((name) => done.has(name))
     await waitFor(() => isDone() || failed.length > 0, { what: `a delivery of ${type}` })
     if (failed.length > 0) throw failed[0]
@@ -89,6 +101,7 @@ async function deliver(values: readonly unknown[], text: string, reader: Reader)
     unwatch()
     for (const relay of own) await relay.stop()
     client?.disconnect()
+    await pool.end()
   }
 }
 

@@ -15,7 +15,10 @@ export interface EmittedEvent {
   readonly type: string
   /** The thing that the event is about, such as an order's id. */
   readonly subject?: string
-  /** Any JSON value. */
+  /**
+   * What happened, as `JSON.stringify` writes it: a `Date` becomes text, `undefined` nothing. What
+   * that refuses throws `event-invalid`: a BigInt, a circular structure, a function. @default null
+   */
   readonly data?: unknown
   /** The source of the event, a URI reference. */
   readonly source?: string

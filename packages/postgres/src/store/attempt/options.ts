@@ -7,7 +7,8 @@ import type { Isolation, SqlClient } from '../../sql/sql-client.ts'
 export interface PostgresStoreOptions<Tx> {
   /**
    * A Pool of `pg`, or another client wrapped by a bridge. It stays yours: the store never ends it,
-   * and you have to listen for its 'error' events.
+   * and you have to listen for the 'error' events of a Pool (most libraries behind a bridge do that
+   * themselves).
    */
   readonly client: PostgresClient<Tx>
 
