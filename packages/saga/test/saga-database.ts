@@ -1,7 +1,6 @@
 import { migrate } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
 import { sagaMigrations } from '@oncekey/saga'
-import { type Database, migratedDatabase, publishAllTables } from '@oncekey/test-servers'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { ORDERS_TABLES } from './order-saga.ts'
@@ -14,7 +13,7 @@ export interface SagaDatabase {
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
-export function sagaDatabase(): SagaDatabase {
+export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl')): SagaDatabase {
   const pools: Pool[] = []
   let database: Database
   let own: Pool
@@ -27,11 +26,9 @@ export function sagaDatabase(): SagaDatabase {
   }
 
   beforeAll(async () => {
-    const whole = (client: Pool) => migrate(client, { also: [sagaMigrations] })
-    const migrations = [postgresMigrations, sagaMigrations]
-    database = await migratedDatabase(inject('postgresUrl'), migrations, whole)
+    database = await freshDatabase(serverUrl())
     own = pool({ max: 4 })
-    await whole(own)
+    await migrate(own, { also: [sagaMigrations] })
     await own.query(ORDERS_TABLES)
     await publishAllTables(database.url)
   })

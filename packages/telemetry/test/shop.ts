@@ -3,8 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { idempotency } from '@oncekey/express'
 import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import { migrate, postgresLog, postgresStore } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
-import { migratedDatabase, waitFor } from '@oncekey/test-servers'
+import { freshDatabase, waitFor } from '@oncekey/test-servers'
 import express from 'express'
 import { Pool } from 'pg'
 import type { Registry } from 'prom-client'
@@ -15,7 +14,7 @@ import { inject } from 'vitest'
  * them.
  */
 export async function startShop({ register }: { readonly register?: Registry } = {}) {
-  const database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
+  const database = await freshDatabase(inject('postgresUrl'))
   const pool = new Pool({ connectionString: database.url, max: 6 })
   // `end()` resolves before its sockets are closed, and the database is dropped beneath them.
   pool.on('error', () => {})

@@ -3,8 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { idempotency } from '@oncekey/express'
 import { migrate, postgresStore } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
-import { migratedDatabase, startProxy, type TcpProxy } from '@oncekey/test-servers'
+import { freshDatabase, startProxy, type TcpProxy } from '@oncekey/test-servers'
 import express, { type Request } from 'express'
 import { Pool } from 'pg'
 
@@ -36,7 +35,7 @@ export interface Exchange {
 
 /** Starts the API on a database of its own. */
 export async function startPaymentsApi(postgresUrl: string): Promise<PaymentsApi> {
-  const database = await migratedDatabase(postgresUrl, [postgresMigrations], migrate)
+  const database = await freshDatabase(postgresUrl)
   const pool = new Pool({ connectionString: database.url })
   pool.on('error', () => {})
   await migrate(pool)

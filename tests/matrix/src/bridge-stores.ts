@@ -1,7 +1,6 @@
 import type { AdapterSuiteStore } from '@oncekey/conformance'
 import { migrate } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
-import { type Database, migratedDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { everyBridge as allBridges } from '../../../packages/postgres/test/bridges/driven/all.ts'
@@ -21,7 +20,7 @@ function onBridge({ name, open }: BridgeUnderTest): AdapterSuiteStore {
   let pool: Pool
   let bridge: Bridge
   beforeAll(async () => {
-    database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
+    database = await freshDatabase(inject('postgresUrl'))
     pool = new Pool({ connectionString: database.url })
     pool.on('error', () => {})
     await pool.query('create table orders (id text primary key)')

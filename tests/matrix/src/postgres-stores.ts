@@ -1,14 +1,7 @@
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import type { AdapterSuiteStore } from '@oncekey/conformance'
-import { migrate } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import {
-  type Database,
-  migratedDatabase,
-  type PgBouncer,
-  startPgBouncer,
-} from '@oncekey/test-servers'
+import { type Database, freshDatabase, type PgBouncer, startPgBouncer } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { postgresFixture, prepared } from './postgres-fixture.ts'
@@ -31,7 +24,7 @@ export function onPool(
   let pgbouncer: PgBouncer | undefined
   let pool: Pool
   beforeAll(async () => {
-    database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
+    database = await freshDatabase(inject('postgresUrl'))
     pgbouncer = behindPgBouncer ? await startPgBouncer(database.url) : undefined
     const connectionString = pgbouncer?.through(database.url) ?? database.url
     pool = new Pool({ connectionString, max: 20, ...config })

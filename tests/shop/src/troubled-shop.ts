@@ -10,9 +10,8 @@ import {
   postgresLog,
   postgresStore,
 } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
 import { createSagaRunner, saga, sagaMigrations, sagaOperator } from '@oncekey/saga'
-import { migratedDatabase, waitFor } from '@oncekey/test-servers'
+import { freshDatabase, waitFor } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
 import { inject } from 'vitest'
@@ -40,15 +39,13 @@ interface Order {
  */
 export async function troubledShop({ receipts = 0 } = {}) {
   const closing: (() => Promise<unknown>)[] = []
-  const migrations = [postgresMigrations, webhookMigrations, sagaMigrations]
-  const whole = (client: Pool) => migrate(client, { also: [webhookMigrations, sagaMigrations] })
-  const database = await migratedDatabase(inject('postgresUrl'), migrations, whole)
+  const database = await freshDatabase(inject('postgresUrl'))
   closing.push(() => database.drop())
   const pool = new Pool({ connectionString: database.url, max: 8 })
   // Dropping the database ends connections that have not been closed yet.
   pool.on('error', () => {})
   closing.push(() => pool.end())
-  await whole(pool)
+  await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
   const store = postgresStore({ client: pool, mode: 'lease' })
   const log = postgresLog({ client: pool })
   const state = {

@@ -1,6 +1,5 @@
 import { migrate, transact } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
-import { type Database, migratedDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -29,7 +28,7 @@ export function logDatabase(): LogDatabase {
   }
 
   beforeAll(async () => {
-    database = await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
+    database = await freshDatabase(inject('postgresUrl'))
     own = pool()
     await migrate(own)
     // No constraint, so that a second effect would show.

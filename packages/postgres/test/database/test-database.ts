@@ -1,11 +1,5 @@
 import { migrate, type PostgresStoreOptions, postgresStore } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
-import {
-  type Database,
-  freshDatabase,
-  migratedDatabase,
-  publishAllTables,
-} from '@oncekey/test-servers'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -22,8 +16,7 @@ export interface TestDatabase {
   hasOrder(id: string): Promise<boolean>
 }
 
-/** `serverUrl` is that of a server of the test's own. @default the one that all tests share */
-export function testDatabase(serverUrl?: () => string): TestDatabase {
+export function testDatabase(serverUrl: () => string = () => inject('postgresUrl')): TestDatabase {
   const pools: Pool[] = []
   let database: Database
   let own: Pool
@@ -36,10 +29,7 @@ export function testDatabase(serverUrl?: () => string): TestDatabase {
   }
 
   beforeAll(async () => {
-    database =
-      serverUrl === undefined
-        ? await migratedDatabase(inject('postgresUrl'), [postgresMigrations], migrate)
-        : await freshDatabase(serverUrl())
+    database = await freshDatabase(serverUrl())
     own = pool()
     await migrate(own)
     await own.query('create table orders (id text primary key)')

@@ -35,16 +35,14 @@ async function moveOne(server: Redis, ms: number): Promise<void> {
     server,
     hashes.map((key) => ['hget', key, 'next_at']),
   )
-  const writes: Command[] = [
-    ...leases.flatMap(([key, cursors]) => {
-      const moved = leasesMoved(cursors, ms)
-      return moved.length === 0 ? [] : [['hset', key, ...moved]]
-    }),
-    ...lists.map(([key, text]) => ['set', key, subscriptionsMoved(text, ms)]),
-    ...hashes.flatMap((key, at) =>
-      times[at] ? [['hset', key, 'next_at', Number(times[at]) - ms]] : [],
-    ),
-  ]
+  const writes: Command[] = lists.map(([key, text]) => ['set', key, subscriptionsMoved(text, ms)])
+  for (const [key, cursors] of leases) {
+    const moved = leasesMoved(cursors, ms)
+    if (moved.length > 0) writes.push(['hset', key, ...moved])
+  }
+  for (const [at, key] of hashes.entries()) {
+    if (times[at]) writes.push(['hset', key, 'next_at', Number(times[at]) - ms])
+  }
   for (const pattern of SCORED_BY_TIME) {
     const members = await valuesOf<string[]>(server, 'zrange', pattern, 0, -1)
     for (const [key, names] of members) {

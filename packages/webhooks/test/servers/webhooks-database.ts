@@ -1,8 +1,8 @@
 import { type EmittedEvent, outboxEvent } from '@oncekey/core'
 import type { DeliveredEvent } from '@oncekey/outbox'
 import { migrate } from '@oncekey/postgres'
-import { appendEventsStatement, postgresMigrations } from '@oncekey/postgres/client'
-import { type Database, migratedDatabase, publishAllTables } from '@oncekey/test-servers'
+import { appendEventsStatement } from '@oncekey/postgres/client'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { type Webhooks, type WebhooksOptions, webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { v7 } from 'uuid'
@@ -34,11 +34,9 @@ export function webhooksDatabase(): WebhooksDatabase {
   }
 
   beforeAll(async () => {
-    const whole = (client: Pool) => migrate(client, { also: [webhookMigrations] })
-    const migrations = [postgresMigrations, webhookMigrations]
-    database = await migratedDatabase(inject('postgresUrl'), migrations, whole)
+    database = await freshDatabase(inject('postgresUrl'))
     own = newPool()
-    await whole(own)
+    await migrate(own, { also: [webhookMigrations] })
     await publishAllTables(database.url)
   })
 

@@ -1,8 +1,7 @@
 import { consumer, createRelay } from '@oncekey/outbox'
 import { migrate, postgresLog, postgresStore } from '@oncekey/postgres'
-import { postgresMigrations } from '@oncekey/postgres/client'
 import { createSagaRunner, saga, sagaMigrations } from '@oncekey/saga'
-import { type Database, migratedDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { finish, leaveUnknown } from '@oncekey/test-shop'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
@@ -44,11 +43,9 @@ export interface World {
  * the endpoint's id.
  */
 export async function makeWorld(serverUrl: string): Promise<World> {
-  const migrations = [postgresMigrations, webhookMigrations, sagaMigrations]
-  const whole = (client: Pool) => migrate(client, { also: [webhookMigrations, sagaMigrations] })
-  const database = await migratedDatabase(serverUrl, migrations, whole)
+  const database = await freshDatabase(serverUrl)
   const pool = new Pool({ connectionString: database.url })
-  await whole(pool)
+  await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
   await pool.query(TABLES)
   await leaveUnknown(postgresStore({ client: pool, mode: 'lease' }), 'b51d0a30')
   await finish(postgresStore({ client: pool }), '9c1e44aa', '{"id":1}')
