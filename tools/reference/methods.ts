@@ -147,8 +147,8 @@ function withInherited(
 
 /**
  * The interfaces of what a user is given: contexts, what an exported function returns, and what is
- * a member of such an object, inherited ones too, or is returned by it. Others, such as the shapes of drivers, are what
- * a user passes in.
+ * a member of such an object, inherited ones too, or is returned by it. Others, such as the shapes
+ * of drivers, are what a user passes in.
  */
 function givenTo(declared: readonly Declared[]): ReadonlySet<string> {
   const objects = declared.filter(isObject)
