@@ -6,6 +6,7 @@ import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
 import { capture, captureNotFound } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
 import { bodyLimitOf } from '../request/body-limit.ts'
+import { noteSends } from '../reply/sends.ts'
 import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.ts'
 import { contextOf, mountedTwice } from './plugin.ts'
 import { runLast } from './run-last.ts'
@@ -69,6 +70,7 @@ export function lateIdempotency(
     if (fastify.hasRequestDecorator('idempotency')) throw mountedTwice()
     fastify.decorateRequest('idempotency', { getter: contextOf })
     fastify.decorateRequest(EXCHANGE, null)
+    noteSends(fastify)
     fastify.addHook('onRoute', cover)
     fastify.addHook('onSend', captureNotFound)
   }
