@@ -10,7 +10,7 @@ import { abort, contextOf, type HandlerContext } from './handler-context.ts'
 import type { Ending, HandlerRun, Running, Start } from './handler-run.ts'
 import { keepLease } from './lease.ts'
 import type { Answer, RunOutcome } from './outcome.ts'
-import { undo } from './undo.ts'
+import { undo, undoAll } from './undo.ts'
 import { watchAnswer, watchOver } from './watch-request.ts'
 
 /** Starts handlers under attempts. Each handler gets a context, a timeout, and exactly one end. */
@@ -51,7 +51,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     run.maxResponseBytes = options.response === 'stream' ? 0 : options.maxResponseBytes
     run.complete = (response) => end(running, complete, response)
     run.passThrough = (head) => end(running, completeUncollected, head)
-    run.abandon = () => end(running, undo, undefined)
+    run.abandon = () => end(running, undoAll, undefined)
     return run
   }
 

@@ -10,23 +10,25 @@ import { isOpaque, jsonOf, notData, opaque } from './opaque.ts'
  */
 export function valueDigest(root: unknown): string {
   const digest = createHash('sha256')
-  const around = new Set<object>()
   const open: Container[] = []
+  // The container at the last depth that is a power of two: in a circle the walk goes ever deeper,
+  // so that it meets one of them again.
+  let mark: object | undefined
   let text = ''
   let value = root
   for (;;) {
     const data = dataOf(value)
     if (!isContainer(data)) text += leafText(data)
     else {
-      if (around.has(data)) throw notData('itself')
-      around.add(data)
+      if (data === mark) throw notData('itself')
       open.push(containerOf(data))
+      if ((open.length & (open.length - 1)) === 0) mark = data
       text += Array.isArray(data) ? '[' : '{'
     }
     let inner = open.at(-1)
     while (inner !== undefined && inner.at === inner.length) {
       text += inner.keys === undefined ? '],' : '},'
-      around.delete(inner.data)
+      if (inner.data === mark) mark = undefined
       open.pop()
       inner = open.at(-1)
     }

@@ -178,3 +178,48 @@ describe('a function that exceeds handlerTimeoutMs', () => {
     expect(unhandled).toEqual([])
   })
 })
+
+describe('a key that was answered, and not by the function', () => {
+  // A bug: the call resolved with it, as with a result.
+  test.each([
+    [409, '{"error":1}', 'status 409, which is no success', '{"error":1}'],
+    [500, '', 'status 500, which is no success', ''],
+    [201, 'done', 'status 201, and with what is no JSON', 'done'],
+    [200, 'x'.repeat(1_001), 'status 200, and with what is no JSON', `${'x'.repeat(1_000)}…`],
+  ])('by an operator with %i %s throws no-result, each time', async (status, body, told, text) => {
+    const store = memoryStore({ mode: 'lease' })
+    const { run } = once({ store, namespace: 'jobs', whenUnknown: 'hold' })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    const name = { namespace: 'jobs', scope: call.scope, key: call.key }
+    const response = { status, headers: [], body: new TextEncoder().encode(body) }
+    const act = { actor: 'ana', note: 'ticket 7' }
+    expect(await store.keys.answer(name, response, act)).toBe('done')
+    const work = () => 'ran'
+    for (let tries = 0; tries < 2; tries += 1) {
+      await expect(run(call, work)).rejects.toMatchObject({
+        code: 'no-result',
+        message: `An operator or whenUnknown has answered this key with ${told}, so the call has no result: ${text}`,
+      })
+    }
+  })
+
+  test('by whenUnknown with a refusal throws no-result, now and later', async () => {
+    const { run } = jobs({
+      store: memoryStore({ mode: 'lease' }),
+      whenUnknown: () => ({ status: 422, body: '{"declined":true}' }),
+    })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    for (let tries = 0; tries < 2; tries += 1) {
+      await expect(run(call, () => 'ran')).rejects.toMatchObject({ code: 'no-result' })
+    }
+  })
+
+  test('with a success and JSON has its result', async () => {
+    const { run } = jobs({
+      store: memoryStore({ mode: 'lease' }),
+      whenUnknown: () => ({ status: 201, body: '{"id":7}' }),
+    })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    expect(await run(call, () => 'ran')).toEqual({ value: { id: 7 }, replayed: true })
+  })
+})

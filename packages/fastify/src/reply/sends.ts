@@ -11,7 +11,7 @@ export function noteSends(fastify: FastifyInstance): void {
   let inherited: Send | undefined
   const send: Send = function send(this: NotedReply, payload) {
     inherited ??= inheritedBy(this, send)
-    const before = this[SENDS]
+    const before = this[SENDS] === true
     this[SENDS] = true
     try {
       return inherited.call(this, payload)
