@@ -179,19 +179,22 @@ describe('a function that exceeds handlerTimeoutMs', () => {
   })
 })
 
+const LONG = 'x'.repeat(1_001)
+
 describe('a key that was answered, and not by the function', () => {
   // A bug: the call resolved with it, as with a result.
   test.each([
-    [409, '{"error":1}', 'status 409, which is no success', '{"error":1}'],
-    [500, '', 'status 500, which is no success', ''],
-    [201, 'done', 'status 201, and with what is no JSON', 'done'],
-    [200, 'x'.repeat(1_001), 'status 200, and with what is no JSON', `${'x'.repeat(1_000)}…`],
-  ])('by an operator with %i %s throws no-result, each time', async (status, body, told, text) => {
+    ['a refusal', 409, '{"error":1}', 'status 409, which is no success', '{"error":1}'],
+    ['a failure', 500, '', 'status 500, which is no success', ''],
+    ['a word', 201, 'done', 'status 201, and with what is no JSON', 'done'],
+    ['a long text', 200, LONG, 'status 200, and with what is no JSON', `${LONG.slice(1)}…`],
+  ])('by an operator with %s throws no-result, each time', async (_, status, body, told, text) => {
     const store = memoryStore({ mode: 'lease' })
     const { run } = once({ store, namespace: 'jobs', whenUnknown: 'hold' })
     await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
     const name = { namespace: 'jobs', scope: call.scope, key: call.key }
-    const response = { status, headers: [], body: new TextEncoder().encode(body) }
+    const bytes = new TextEncoder().encode(body)
+    const response = { status, headers: [], body: bytes, seal: null }
     const act = { actor: 'ana', note: 'ticket 7' }
     expect(await store.keys.answer(name, response, act)).toBe('done')
     const work = () => 'ran'
