@@ -47,11 +47,13 @@ describe('a large parsed body', () => {
     expect(of(list(1))).not.toBe(of(list('1')))
   })
 
+  const long = (last: unknown) => parsed(['x'.repeat(600_000), last])
+
   // A bug: one such integer in a list of a million numbers took 0.8 s and 260 MB.
   test('and so it is with an integer over 2^53, or half a surrogate pair', () => {
-    expect(tagOf(of(list(2 ** 53)))).toBe('text2')
-    expect(of(list(2 ** 53))).not.toBe(of(list(2 ** 53 + 2)))
-    expect(of(list('\ud800'))).not.toBe(of(list('\udfff')))
+    expect(tagOf(of(long(2 ** 53)))).toBe('text2')
+    expect(of(long(2 ** 53))).not.toBe(of(long(2 ** 53 + 2)))
+    expect(of(long('\ud800'))).not.toBe(of(long('\udfff')))
   })
 
   test.each([
@@ -60,9 +62,9 @@ describe('a large parsed body', () => {
     ['NaN', Number.NaN],
     ['a list that is nested too deep', JSON.parse('['.repeat(5_000) + ']'.repeat(5_000))],
   ])('is digested where JSON would lose %s, or cannot be made', (_, value) => {
-    expect(tagOf(of(list(value)))).toBe('digest2')
-    expect(of(list(value))).toBe(of(list(value)))
-    expect(of(list(value))).not.toBe(of(list(null)))
+    expect(tagOf(of(long(value)))).toBe('digest2')
+    expect(of(long(value))).toBe(of(long(value)))
+    expect(of(long(value))).not.toBe(of(long(null)))
   })
 })
 
@@ -72,11 +74,11 @@ describe('a value that holds bytes', () => {
   const given = (value: unknown) => chosen({ name: 'violin', files: [value] })
 
   test('is digested if they are more than 64 KB, by all of them', () => {
-    const large = file(10_000_000)
+    const large = file(1_000_000)
     expect(tagOf(of(given(large)))).toBe('digest2')
     expect(of(given(large))).toBe(of(given(new Uint8Array(large))))
-    const other = file(10_000_000)
-    other[9_999_999] = 8
+    const other = file(1_000_000)
+    other[999_999] = 8
     expect(of(given(other))).not.toBe(of(given(large)))
     expect(of(given(large.subarray(1)))).not.toBe(of(given(large)))
     expect(of(chosen({ name: 'viola', files: [large] }))).not.toBe(of(given(large)))
