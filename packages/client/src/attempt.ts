@@ -59,8 +59,8 @@ async function send(
   options: ResolvedOptions,
   signal: AbortSignal,
 ): Promise<Response> {
-  const { url, method, headers, body, rest } = request
-  return options.fetch(url, {
+  const { target, method, headers, body, rest } = request
+  return options.fetch(target, {
     ...rest,
     method,
     headers: new Headers(headers),

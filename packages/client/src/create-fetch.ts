@@ -64,7 +64,13 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
     }
     let streamed: Response | undefined
     try {
-      const request = await freezeRequest(input, ownInit, resolved.maxRequestBytes, limit.signal)
+      const request = await freezeRequest(
+        input,
+        ownInit,
+        resolved.maxRequestBytes,
+        limit.signal,
+        resolved.isGlobalFetch,
+      )
       const pending = await chooseKey(call, request, { idempotencyKey, operation, claimPending })
       call.key = pending.key
       const answer = await untilAnswered(call, request)

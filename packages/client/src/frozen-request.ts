@@ -8,6 +8,8 @@ import { OptionsError, RetryError } from './errors.ts'
 export interface FrozenRequest {
   /** Absolute, because `history.pushState` changes what a relative URL means. */
   readonly url: string
+  /** What `fetch` is called with: the URL, or the Request that was given. */
+  readonly target: string | Request
   readonly method: string
   readonly headers: Headers
   /**
@@ -24,13 +26,15 @@ export interface FrozenRequest {
 
 /**
  * Serialises the arguments of `fetch`. Throws what `fetch` would throw for an invalid request, and
- * `request-too-large` for a stream of more than `maxBytes`.
+ * `request-too-large` for a stream of more than `maxBytes`. `isGlobalFetch` says that the attempts
+ * are sent by the global `fetch`.
  */
 export async function freezeRequest(
   input: string | URL | Request,
   init: RequestInit,
   maxBytes: number,
   signal: AbortSignal,
+  isGlobalFetch: boolean,
 ): Promise<FrozenRequest> {
   // Recognised by its members, because a Request class may come from another realm.
   const given = isRequest(input) ? input : undefined
@@ -52,7 +56,26 @@ export async function freezeRequest(
       "mode: 'no-cors' drops the key's header without a word, and a retry would run twice: write `mode: 'cors'`.",
     )
   }
-  return { url: judged.url, method: judged.method, headers, body, rest }
+  const { url: absolute, method } = judged
+  if (given === undefined || !isGlobalFetch || !hidesDispatcher(given)) {
+    return { url: absolute, target: absolute, method, headers, body, rest }
+  }
+  // Its own body has been read, so each attempt must be given one, if only an empty one.
+  const own = body ?? (given.body === null ? undefined : new Blob([]))
+  return { url: absolute, target: given, method, headers, body: own, rest }
+}
+
+/**
+ * Whether a request may have been made with a `dispatcher` (a proxy, a client certificate): the
+ * option of Node's fetch that no property of the request shows. Such a request is sent itself, with
+ * what differs, and not by its URL. Other runtimes, and a fetch that somebody brought along, get
+ * the URL: they may not know this class.
+ */
+function hidesDispatcher(given: Request): boolean {
+  const { process } = globalThis as { process?: { versions?: Record<string, string> } }
+  const { undici, bun, deno } = process?.versions ?? {}
+  const isNode = undici !== undefined && bun === undefined && deno === undefined
+  return isNode && given instanceof globalThis.Request
 }
 
 /** Whether the input is a request, from any realm or polyfill. */

@@ -76,7 +76,11 @@ export interface FetchOptions {
   readonly shouldRetry?: ShouldRetry
   /** Called before each wait, and not awaited. Throwing ends the call. */
   readonly onRetry?: (event: RetryEvent) => void
-  /** Sends an attempt. @default the global `fetch`, looked up at each attempt */
+  /**
+   * Sends an attempt. It is called with a URL, so what Node's fetch was told in the constructor of a
+   * `Request` and shows in no property of it, the `dispatcher`, does not reach it: pass that as
+   * `init`. @default the global `fetch`, looked up at each attempt, which gets the `Request` itself
+   */
   readonly fetch?: typeof fetch
   /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
   readonly random?: () => number
@@ -106,6 +110,8 @@ export interface ResolvedOptions {
   readonly shouldRetry: ShouldRetry
   readonly onRetry: (event: RetryEvent) => void
   readonly fetch: typeof fetch
+  /** Whether `fetch` is the global one. */
+  readonly isGlobalFetch: boolean
   readonly random: () => number
   readonly now: () => number
 }
@@ -135,6 +141,7 @@ export function resolveOptions(options: FetchOptions): ResolvedOptions {
     onRetry: func('onRetry', options.onRetry) ?? (() => {}),
     // Called as a plain function, because a browser's fetch must not be a method of another object.
     fetch: (input, init) => (send ?? globalThis.fetch)(input, init),
+    isGlobalFetch: send === undefined,
     random: func('random', options.random) ?? Math.random,
     now: func('now', options.now) ?? Date.now,
   }

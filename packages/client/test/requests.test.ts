@@ -196,6 +196,31 @@ test('runtime-specific options reach fetch at each attempt', async () => {
   expect(inits).toMatchObject([init, init])
 })
 
+// A bug: the attempts were sent by the URL, so past the proxy or without the client certificate.
+test.each([
+  ['a body', 'one'],
+  ['an empty body', ''],
+  ['no body', undefined],
+])('a Request with %s is sent by its own dispatcher, at each attempt', async (_, body) => {
+  const server = await scriptedServer(drop, answer(503), answer(200))
+  const shared = (globalThis as { [key: symbol]: { dispatch(...given: unknown[]): boolean } })[
+    Symbol.for('undici.globalDispatcher.1')
+  ]
+  let dispatched = 0
+  const dispatcher = {
+    dispatch(...given: unknown[]) {
+      dispatched += 1
+      return shared?.dispatch(...given)
+    },
+  }
+  const init = { method: 'POST', dispatcher, ...(body !== undefined && { body }) }
+  const request = new Request(server.url, init as RequestInit)
+  expect((await createFetch(quick)(request, { headers: { 'x-own': '8' } })).status).toBe(200)
+  expect(dispatched).toBe(3)
+  const sent = server.seen.map(({ headers, body }) => [headers['x-own'], body.toString()])
+  expect(sent).toEqual(Array.from({ length: 3 }, () => ['8', body ?? '']))
+})
+
 function onTheWire(seen: Seen | undefined) {
   if (seen === undefined) throw new Error('nothing was seen')
   const { 'idempotency-key': _, connection: __, ...headers } = seen.headers

@@ -14,5 +14,10 @@ export { type BodyReading, isUnread, keepRawBody } from './request/body.ts'
 export { arrivedOf, refuseCutOff } from './request/cut-off.ts'
 export type { NodeRequest } from './request/node-request.ts'
 export { hasBody } from './request/peek.ts'
-export { type ChooseWhatCounts, goneSignal, readRequest } from './request/read-request.ts'
+export {
+  type ChooseWhatCounts,
+  goneSignal,
+  headerLines,
+  readRequest,
+} from './request/read-request.ts'
 export { writeResponse } from './response/write-response.ts'

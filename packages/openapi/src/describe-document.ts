@@ -38,13 +38,14 @@ export function describeIdempotency<Document extends object>(
     kind,
     { ...(parts as JsonObject), ...(components[kind] as JsonObject | undefined) },
   ])
+  const described: JsonObject = { ...components, ...Object.fromEntries(added) }
   const paths = Object.entries((given.paths ?? {}) as JsonObject).map(([path, item]) => [
     path,
-    describePath(path, item as JsonObject, resolved),
+    describePath(path, item as JsonObject, resolved, described),
   ])
   return {
     ...document,
-    components: { ...components, ...Object.fromEntries(added) },
+    components: described,
     paths: Object.fromEntries(paths),
   }
 }
@@ -53,18 +54,23 @@ function describePath(
   path: string,
   item: JsonObject,
   options: ResolvedDescribeOptions,
+  components: JsonObject,
 ): JsonObject {
   return Object.fromEntries(
     Object.entries(item).map(([method, operation]) => [
       method,
       options.methods.includes(method) && options.covers(path, method.toUpperCase())
-        ? describeOperation(operation as JsonObject, options)
+        ? describeOperation(operation as JsonObject, options, components)
         : operation,
     ]),
   )
 }
 
-function describeOperation(operation: JsonObject, options: ResolvedDescribeOptions): JsonObject {
+function describeOperation(
+  operation: JsonObject,
+  options: ResolvedDescribeOptions,
+  components: JsonObject,
+): JsonObject {
   const problems = Object.fromEntries(
     problemsByStatus(options).map(({ status, name }) => [
       status,
@@ -78,25 +84,33 @@ function describeOperation(operation: JsonObject, options: ResolvedDescribeOptio
   ])
   return {
     ...operation,
-    parameters: withKey((operation.parameters ?? []) as JsonObject[], options),
+    parameters: withKey((operation.parameters ?? []) as JsonObject[], options, components),
     responses: { ...problems, ...Object.fromEntries(answers) },
   }
 }
 
 /**
  * Adds the parameter if it is missing. A generator that describes headers by a schema may have it
- * already.
+ * already, and so has an operation that was described before. It may be a reference.
  */
 function withKey(
   parameters: readonly JsonObject[],
   { header }: ResolvedDescribeOptions,
+  components: JsonObject,
 ): readonly JsonObject[] {
-  const has = parameters.some(
-    ({ name, in: where }) =>
-      where === 'header' && String(name).toLowerCase() === header.toLowerCase(),
-  )
-  return has ? parameters : [...parameters, { $ref: '#/components/parameters/IdempotencyKey' }]
+  const shared = (components.parameters ?? {}) as Record<string, JsonObject | undefined>
+  const has = parameters.some((parameter) => {
+    const { $ref } = parameter
+    if ($ref === OURS) return true
+    const { name, in: where } =
+      typeof $ref === 'string' ? (shared[$ref.replace(PARAMETERS, '')] ?? {}) : parameter
+    return where === 'header' && String(name).toLowerCase() === header.toLowerCase()
+  })
+  return has ? parameters : [...parameters, { $ref: OURS }]
 }
+
+const PARAMETERS = '#/components/parameters/'
+const OURS = `${PARAMETERS}IdempotencyKey`
 
 function withReplayHeader(
   response: JsonObject,

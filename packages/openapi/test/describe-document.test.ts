@@ -28,6 +28,18 @@ describe('a described document', () => {
     expect(described().paths['/orders'].post.responses[409].description).toBe('sold out')
   })
 
+  // A bug: the second description added the parameter again, and an operation may have it once.
+  test('is the same if it is described again, and keeps a parameter that is a reference', () => {
+    expect(describeIdempotency(described())).toEqual(described())
+    const parameters = [{ $ref: '#/components/parameters/Key' }]
+    const own = {
+      openapi: '3.1.1',
+      components: { parameters: { Key: { name: 'idempotency-key', in: 'header' } } },
+      paths: { '/orders': { post: { parameters, responses: {} } } },
+    }
+    expect(describeIdempotency(own).paths['/orders'].post.parameters).toEqual(parameters)
+  })
+
   test('says of each code what a client may do next', () => {
     const { responses } = idempotencyComponents({ without: [] })
     for (const [code, { retry, status }] of Object.entries(problemTypes)) {

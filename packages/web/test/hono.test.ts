@@ -21,6 +21,17 @@ test('reads signatures and keys from the received bytes even with a custom finge
   }
 })
 
+// A bug: `Request` leaves `patch` as it is, and Hono's `all` passes it on: it ran each time.
+test('covers a method in lower case', async () => {
+  const { app, once } = site()
+  let runs = 0
+  app.all('/orders', once, (c) => c.json({ runs: ++runs }))
+  const patch = () =>
+    app.request('/orders', { method: 'patch', body: '1', headers: { 'idempotency-key': 'k' } })
+  expect(await (await patch()).json()).toEqual({ runs: 1 })
+  expect(replayed(await patch())).toBe(true)
+})
+
 describe('mounted', () => {
   const ways: Record<string, (options: ReturnType<typeof site>) => { app: Hono; path: string }> = {
     'on the app': ({ app, once }) => {

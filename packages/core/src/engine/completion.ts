@@ -10,7 +10,7 @@ import type { Ending, Running } from './handler-run.ts'
 import type { RunOutcome } from './outcome.ts'
 import { isUnknown } from './reconcile.ts'
 import { ownCopy, storedForm, withoutCoding } from './stored-form.ts'
-import { reportEnd, reportUndoneEvents, SEND, undo } from './undo.ts'
+import { reportEnd, reportUndoneEvents, SEND, undo, undoAll } from './undo.ts'
 
 /**
  * Ends a run with its whole response: keeps it with the writes, keeps it alone, or undoes
@@ -18,7 +18,7 @@ import { reportEnd, reportUndoneEvents, SEND, undo } from './undo.ts'
  * handler has ended, and its effects outside cannot be undone.
  */
 export function complete<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<RunOutcome> {
-  return disposed(running, response, (disposition) => {
+  return disposed(running, response, undoAll, (disposition) => {
     const { options } = running
     if (options.response === 'stream') return store(running, disposition, response, null)
     if (response.body.length <= options.maxResponseBytes) {
@@ -48,24 +48,26 @@ export function completeUncollected<Tx>(
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<RunOutcome> {
   const response = { status, headers, body: NO_BYTES }
-  return disposed(running, response, (disposition) => {
+  // What is undone goes on to the client as it is written, so its handler is not told to stop.
+  return disposed(running, response, undo, (disposition) => {
     if (running.options.response === 'buffer') return tooLarge(running, status)
     return store(running, disposition, response, null)
   })
 }
 
 /**
- * Determines the disposition of a response. Undoes the run if it is `retry` or cannot be
- * determined, and otherwise calls `keep`.
+ * Determines the disposition of a response. Calls `drop` if it is `retry`, undoes the run if it
+ * cannot be determined, and otherwise calls `keep`.
  */
 function disposed<Tx>(
   running: Ending<Tx>,
   response: PlainResponse,
+  drop: typeof undo,
   keep: (disposition: 'commit' | 'refuse') => Promise<RunOutcome>,
 ): Promise<RunOutcome> {
   const act = (disposition: Disposition) =>
     disposition === 'retry' || (disposition === 'refuse' && isOfAPart(running))
-      ? undo(running, response.status)
+      ? drop(running, response.status)
       : keep(disposition)
   try {
     const disposition = dispositionFor(running, response)

@@ -37,7 +37,11 @@ import { watchDecision, watchKey, watchRequest } from './watch-request.ts'
  */
 export interface Engine<Tx> extends Draining {
   readonly options: ResolvedOptions<Tx>
-  /** Whether requests with this method are covered. The adapter passes all others on untouched. */
+  /**
+   * Whether requests with this method are covered, in whatever case it came: HTTP/2 and `Request`
+   * pass `patch` on as it was sent, and routers find the handler of `PATCH` for it. The adapter
+   * passes all others on untouched.
+   */
   covers(method: string): boolean
   /**
    * Reads the key, makes the fingerprint and claims the key. Throws only misuse and errors of the
@@ -57,7 +61,7 @@ export interface Engine<Tx> extends Draining {
 /** Creates an engine and validates its options. Throws `OptionsError`. */
 export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
-  const { store, headerName } = resolved
+  const { store, headerName, methods } = resolved
   // The functions of the app do not depend on the type of the transaction.
   const appOptions = resolved as ResolvedOptions<unknown>
   const active = underWay()
@@ -260,7 +264,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   const engine: Engine<Tx> = {
     options: resolved,
-    covers: (method) => resolved.methods.has(method),
+    covers: (method) => methods.has(method) || methods.has(method.toUpperCase()),
     begin,
     ask,
     drain: (options) => drainEngines([engine], options),

@@ -24,8 +24,9 @@ export interface HandlerContext<Tx = unknown> {
    */
   readonly traceparent: string | undefined
   /**
-   * Aborts when the handler has timed out or its lease is lost. The handler should stop, because
-   * nothing that it does from then on is kept.
+   * Aborts when the handler has timed out, its lease is lost, or its request was answered and
+   * undone, as by a timeout of the framework. The handler should stop, because nothing that it does
+   * from then on is kept.
    */
   readonly signal: AbortSignal
   /**

@@ -1,3 +1,4 @@
+import type { PlainResponse } from '../contracts/stored-response.ts'
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
 import { heard, isPromise, MOST_RESPONSE_BYTES, positive } from '../options/check-option.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
@@ -49,8 +50,9 @@ export interface Outcome<Result> {
  *
  * The function's own error undoes everything, is rethrown, and leaves the key in the state that a
  * 5xx would. Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required`
- * and `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such
- * as `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
+ * and `result-invalid` are misuse; `no-result` is an operator's or `whenUnknown`'s answer that is
+ * no success; the others are those that a client of an HTTP route gets, such as `in-progress`,
+ * `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
  *
  * @example
  * ```ts
@@ -153,9 +155,34 @@ function answered<Result>(answer: Answer): Outcome<Result> {
     const { code, detail, cause } = answer
     throw new OncekeyError(code, detail, cause === undefined ? {} : { cause })
   }
-  const text = new TextDecoder().decode(answer.response.body)
-  return { value: (text === '' ? undefined : JSON.parse(text)) as Result, replayed: true }
+  return { value: resultIn(answer.response) as Result, replayed: true }
 }
+
+/**
+ * The result that a record has. A run writes only JSON with status 200. An operator, or a
+ * `whenUnknown` function, may have answered the key with anything, such as that the work failed.
+ */
+function resultIn({ status, body }: PlainResponse): unknown {
+  const text = new TextDecoder().decode(body)
+  if (status >= 400) throw noResult(status, text)
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch (cause) {
+    throw noResult(status, text, cause)
+  }
+}
+
+function noResult(status: number, text: string, cause?: unknown): OncekeyError {
+  const isCut = text.length > MOST_TEXT
+  return new OncekeyError(
+    'no-result',
+    `An operator or whenUnknown has answered this key with status ${status}, ${cause === undefined ? 'which is no success' : 'and with what is no JSON'}, so the call has no result: ${text.slice(0, MOST_TEXT)}${isCut ? '…' : ''}`,
+    cause === undefined ? {} : { cause },
+  )
+}
+
+/** How much of such an answer is in the message of its error. Characters. */
+const MOST_TEXT = 1_000
 
 async function resultBytes<Tx>(run: HandlerRun<Tx>, value: unknown): Promise<Uint8Array> {
   let lost: string | undefined

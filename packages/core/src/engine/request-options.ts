@@ -25,9 +25,11 @@ export function inputOf(request: EngineRequest): FingerprintInput | Promise<Fing
 }
 
 function heeded(input: FingerprintInput): FingerprintInput {
-  const { body } = input
+  const { body, method } = input
   if (body.kind === 'chosen' && isPromise(body.value)) heard(body.value)
-  return input
+  // `patch` and `PATCH` reach the same handler, so they are the same request.
+  const inUpperCase = method.toUpperCase()
+  return method === inUpperCase ? input : { ...input, method: inUpperCase }
 }
 
 /** The body as received, even where the app chose other input for the fingerprint. */

@@ -10,7 +10,7 @@ import { abort, contextOf, type HandlerContext } from './handler-context.ts'
 import type { Ending, HandlerRun, Running, Start } from './handler-run.ts'
 import { keepLease } from './lease.ts'
 import type { Answer, RunOutcome } from './outcome.ts'
-import { undo } from './undo.ts'
+import { undo, undoAll } from './undo.ts'
 import { watchAnswer, watchOver } from './watch-request.ts'
 
 /** Starts handlers under attempts. Each handler gets a context, a timeout, and exactly one end. */
@@ -55,7 +55,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       const status = options.response === 'stream' ? head.status : undefined
       return end(running, completeUncollected, head, status)
     }
-    run.abandon = () => end(running, undo, undefined, undefined)
+    run.abandon = () => end(running, undoAll, undefined, undefined)
     return run
   }
 

@@ -1,6 +1,8 @@
+import { OncekeyError } from '../errors/errors.ts'
 import { factsOf } from '../request/route.ts'
 import { type EndMessage, tell, warnOnce } from '../telemetry/channels.ts'
 import { reportFailure, storeFailure } from './answer.ts'
+import { abort } from './handler-context.ts'
 import type { Ending, Running } from './handler-run.ts'
 import type { RunOutcome } from './outcome.ts'
 import { watchEnd } from './watch-request.ts'
@@ -33,6 +35,26 @@ export async function undo<Tx>(
     ? SEND
     : storeFailure(running.options, running.question, 'complete', busy)
 }
+
+/**
+ * Undoes everything and aborts the handler's signal. The answer may not be the handler's: a timeout
+ * of the framework, or middleware outside, may have given it while the handler still runs. Nothing
+ * that the handler does from then on is kept, and a retry may run beside it.
+ */
+export async function undoAll<Tx>(
+  running: Ending<Tx>,
+  status: number | undefined,
+): Promise<RunOutcome> {
+  const undone = undo(running, status)
+  // The store may take its time. By the next microtask the run counts as ended, so that an answer
+  // sent from an abort listener is late.
+  await undefined
+  abort(running, new OncekeyError('attempt-over', ANSWERED))
+  return undone
+}
+
+const ANSWERED =
+  'The request was answered, or its handler failed, and everything was undone: nothing that is done from here on is kept.'
 
 export function reportEnd<Tx>(
   { number, question, events }: Running<Tx>,

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'event-invalid'
   | 'attempt-over'
   | 'result-invalid'
+  | 'no-result'
   | 'seal-key-missing'
   | 'seal-broken'
   | 'transaction-over'

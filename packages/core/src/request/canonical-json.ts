@@ -91,9 +91,9 @@ function isFaithful(root: unknown): boolean {
         if (!Number.isFinite(value)) return false
         if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false
       } else if (typeof value === 'object' && value !== null) {
-        // Checked before its members are listed: a list of a million is over the limit by its
-        // length alone.
-        if (Array.isArray(value) && size + value.length * 4 > MAX_BYTES) return false
+        // Checked before its members are listed: a list of a million, or a file, is over the limit
+        // by its length alone.
+        if (size + lengthOf(value) * 4 > MAX_BYTES) return false
         const children = Object.values(value)
         if (isOpaque(value, children.length)) return false
         size += children.length * 4
@@ -107,16 +107,24 @@ function isFaithful(root: unknown): boolean {
   return true
 }
 
+/** The number of members, as far as an object says it without having them listed. */
+function lengthOf(value: object): number {
+  if (Array.isArray(value)) return value.length
+  return ArrayBuffer.isView(value) && 'length' in value ? Number(value.length) : 0
+}
+
 /**
  * The JSON of a value that is too large to canonicalise, with its keys in the order they came.
  * `undefined` for a smaller value, and for a value that is not plain JSON throughout, because
- * `JSON.stringify` would lose some of it. 10 MB take about three times as long as parsing them.
+ * `JSON.stringify` would lose some of it. An integer over 2^53 is plain: a parser has rounded it
+ * already, and any two doubles are written differently. 10 MB take about three times as long as
+ * parsing them.
  */
 export function largeJson(value: unknown): string | undefined {
   try {
     if (!isPlainJson(value, 0)) return undefined
     const text = JSON.stringify(value)
-    return text.length > MAX_BYTES && text.isWellFormed() ? text : undefined
+    return text.length > MAX_BYTES ? text : undefined
   } catch {
     // The text would be longer than a string can be.
     return undefined
@@ -129,7 +137,7 @@ function isPlainJson(value: unknown, depth: number): boolean {
     case 'boolean':
       return true
     case 'number':
-      return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+      return Number.isFinite(value)
     case 'object':
       break
     default:

@@ -48,7 +48,7 @@ function isData(value: unknown, depth: number): boolean {
     case 'symbol':
       return false
     case 'object':
-      if (value === null || value instanceof Uint8Array || depth > 32) return true
+      if (value === null || ArrayBuffer.isView(value) || depth > 32) return true
       for (const member of Object.values(value)) if (!isData(member, depth + 1)) return false
       return true
     default:

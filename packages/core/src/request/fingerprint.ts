@@ -4,6 +4,7 @@ import { OncekeyError } from '../errors/errors.ts'
 import { canonicalJson, largeJson } from './canonical-json.ts'
 import type { SealKeys } from './seal.ts'
 import { unambiguousText } from './unambiguous-text.ts'
+import { isHeavy, valueDigest } from './value-digest.ts'
 
 /** The body of a request as an adapter could see it. */
 export type RequestBody =
@@ -120,27 +121,33 @@ interface Parts {
   readonly parts: string | Uint8Array
 }
 
+interface PartsAndOlder extends Parts {
+  readonly older: (() => Parts) | undefined
+}
+
 /**
  * Algorithm 1 covers method, target, media type and body. Algorithm 2 adds the parameters of the
  * content type and the parts that an adapter names. It is used only for requests that have any of
- * these. All others keep algorithm 1, so that an older release that runs beside this one makes the
- * same fingerprint.
+ * these, and for bodies whose text algorithm 1 does not have. All others keep algorithm 1, so that
+ * an older release that runs beside this one makes the same fingerprint.
  */
-function partsOf(input: FingerprintInput): Parts & { readonly older?: () => Parts } {
+function partsOf(input: FingerprintInput): PartsAndOlder {
   const { mediaType, parameters } = contentTypeOf(input.contentType)
-  const { kind, part, older } = bodyPart(input.body, mediaType)
+  const body = bodyPart(input.body, mediaType)
+  const { kind, part, before } = body
   const known =
     lengthPrefixed(input.method) + lengthPrefixed(input.target) + lengthPrefixed(mediaType)
-  if (older === undefined && parameters === '' && input.parts === undefined) {
-    return { tag: `${kind}1`, parts: joined(known, part) }
+  if (before === undefined && parameters === '' && input.parts === undefined) {
+    return { tag: `${kind}1`, parts: joined(known, part), older: undefined }
   }
   const added = [parameters, ...(input.parts ?? [])]
-  const first = (): Parts => {
-    const before = older?.() ?? { kind, part }
-    return { tag: `${before.kind}1`, parts: joined(known, before.part) }
-  }
   const head = known + lengthPrefixed(String(added.length)) + added.map(lengthPrefixed).join('')
-  return { tag: `${kind}2`, parts: joined(head, part), older: first }
+  const first = (of: BodyPart): Parts => ({ tag: `${of.kind}1`, parts: joined(known, of.part) })
+  return {
+    tag: `${kind}2`,
+    parts: joined(head, part),
+    older: before === 'too costly' ? undefined : () => first(before?.() ?? body),
+  }
 }
 
 function contentTypeOf(header: string | undefined): ContentType {
@@ -170,10 +177,10 @@ interface ContentType {
 }
 
 interface BodyPart {
-  readonly kind: 'json' | 'text' | 'bytes'
+  readonly kind: 'json' | 'text' | 'bytes' | 'digest'
   readonly part: string | Uint8Array
-  /** The body part of the older algorithm, if it differs. */
-  readonly older?: () => BodyPart
+  /** The body part of algorithm 1. Missing if it is the same. */
+  readonly before?: (() => BodyPart) | 'too costly'
 }
 
 function bodyPart(body: RequestBody, mediaType: string): BodyPart {
@@ -213,8 +220,16 @@ function parsedPart(body: { readonly value: unknown }): BodyPart {
   if (json !== undefined) return { kind: 'json', part: json }
   const text = (): BodyPart => ({ kind: 'text', part: unambiguousText(body.value) })
   const large = largeJson(body.value)
-  return large === undefined ? text() : { kind: 'text', part: large, older: text }
+  if (large === undefined) {
+    if (!isHeavy(body.value)) return text()
+    return { kind: 'digest', part: valueDigest(body.value), before: 'too costly' }
+  }
+  // The text is made at each claim that finds another request's record, which a client can cause.
+  return { kind: 'text', part: large, before: large.length > MAX_BEFORE ? 'too costly' : text }
 }
+
+/** 512 KB of JSON. The text of a list of so many numbers takes 0.2 s. */
+const MAX_BEFORE = 512 * 1024
 
 function isJson(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType.endsWith('+json')

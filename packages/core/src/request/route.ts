@@ -12,7 +12,10 @@ export function factsOf(question: {
   return { ...question.facts, route: routeOf(question) }
 }
 
-/** Method and route pattern, as far as they are known yet. */
+/**
+ * Method and route pattern, as far as they are known yet. The method is in upper case, so that a
+ * client cannot make a group of its own in metrics by another spelling.
+ */
 export function routeOf({
   facts,
   request,
@@ -22,7 +25,7 @@ export function routeOf({
 }): string {
   if (facts.route !== undefined) return facts.route
   if (request === undefined) return facts.namespace
-  return `${request.method} ${patternOf(request)}`
+  return `${request.method.toUpperCase()} ${patternOf(request)}`
 }
 
 /** A message must never cost a request its attempt, so a `route` that throws counts as unknown. */

@@ -62,12 +62,29 @@ describe('a first request', () => {
     expect(asked).toEqual([{ leaseMs: 900, handlerTimeoutMs: 120_000 }])
   })
 
-  test('covers the methods of its options and no other', () => {
+  test('covers the methods of its options, also in lower case, and no other', () => {
     const { covers } = createEngine({ store: storeThat(), methods: ['post', 'DELETE'] })
     expect(['POST', 'DELETE', 'PATCH', 'GET', 'post', ''].filter(covers)).toEqual([
       'POST',
       'DELETE',
+      'post',
     ])
+  })
+
+  test('in lower case is the same request, and is told of in upper case', async () => {
+    const engine = createEngine({ store: memoryStore() })
+    const inLower = { ...post('k-1'), method: 'post' }
+    const fingerprintInput = async () => {
+      const input = await post('k-1').fingerprintInput()
+      return { ...input, method: 'post' }
+    }
+    const told = await published('oncekey:decision', async () => {
+      const begun = await engine.begin({ ...inLower, fingerprintInput })
+      if (begun.kind !== 'run') throw new Error(begun.kind)
+      await begun.run.complete(response(201))
+    })
+    expect(told).toMatchObject([{ route: expect.stringMatching(/^POST /) }])
+    expect(await engine.begin(post('k-1'))).toMatchObject({ kind: 'replay' })
   })
 })
 

@@ -178,3 +178,51 @@ describe('a function that exceeds handlerTimeoutMs', () => {
     expect(unhandled).toEqual([])
   })
 })
+
+const LONG = 'x'.repeat(1_001)
+
+describe('a key that was answered, and not by the function', () => {
+  // A bug: the call resolved with it, as with a result.
+  test.each([
+    ['a refusal', 409, '{"error":1}', 'status 409, which is no success', '{"error":1}'],
+    ['a failure', 500, '', 'status 500, which is no success', ''],
+    ['a word', 201, 'done', 'status 201, and with what is no JSON', 'done'],
+    ['a long text', 200, LONG, 'status 200, and with what is no JSON', `${LONG.slice(1)}…`],
+  ])('by an operator with %s throws no-result, each time', async (_, status, body, told, text) => {
+    const store = memoryStore({ mode: 'lease' })
+    const { run } = once({ store, namespace: 'jobs', whenUnknown: 'hold' })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    const name = { namespace: 'jobs', scope: call.scope, key: call.key }
+    const bytes = new TextEncoder().encode(body)
+    const response = { status, headers: [], body: bytes, seal: null }
+    const act = { actor: 'ana', note: 'ticket 7' }
+    expect(await store.keys.answer(name, response, act)).toBe('done')
+    const work = () => 'ran'
+    for (let tries = 0; tries < 2; tries += 1) {
+      await expect(run(call, work)).rejects.toMatchObject({
+        code: 'no-result',
+        message: `An operator or whenUnknown has answered this key with ${told}, so the call has no result: ${text}`,
+      })
+    }
+  })
+
+  test('by whenUnknown with a refusal throws no-result, now and later', async () => {
+    const { run } = jobs({
+      store: memoryStore({ mode: 'lease' }),
+      whenUnknown: () => ({ status: 422, body: '{"declined":true}' }),
+    })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    for (let tries = 0; tries < 2; tries += 1) {
+      await expect(run(call, () => 'ran')).rejects.toMatchObject({ code: 'no-result' })
+    }
+  })
+
+  test('with a success and JSON has its result', async () => {
+    const { run } = jobs({
+      store: memoryStore({ mode: 'lease' }),
+      whenUnknown: () => ({ status: 201, body: '{"id":7}' }),
+    })
+    await expect(run(call, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
+    expect(await run(call, () => 'ran')).toEqual({ value: { id: 7 }, replayed: true })
+  })
+})

@@ -201,3 +201,41 @@ describe('a store that throws at the end', () => {
     ])
   })
 })
+
+// A bug: a handler that a timeout of its framework had answered for was never told, and went on
+// beside the retry.
+describe('the signal of a handler that still runs', () => {
+  test.each<[string, (run: HandlerRun) => Promise<RunOutcome>]>([
+    ['answered with 500 by somebody else', (run) => run.complete(response(500))],
+    ['given up', (run) => run.abandon()],
+  ])('aborts when its request is %s, before the store has undone it', async (_, end) => {
+    const undone = deferred<void>()
+    const { run, calls } = await runUnder({ abandon: () => undone.promise })
+    const { signal } = run.context
+    let late: Promise<RunOutcome> | undefined
+    signal.addEventListener('abort', () => {
+      late = run.complete(response(201))
+    })
+    const outcome = end(run)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(signal.reason).toMatchObject({ code: 'attempt-over' })
+    undone.resolve()
+    expect(await outcome).toEqual({ kind: 'send' })
+    expect(late).toBe(outcome)
+    expect(calls).toEqual(['abandon'])
+  })
+
+  test.each([201, 422])('does not abort when its response %i is kept', async (status) => {
+    const { run } = await runUnder({})
+    const { signal } = run.context
+    await run.complete(response(status))
+    expect(signal.aborted).toBe(false)
+  })
+
+  test('does not abort when its 500 goes on to the client while it is written', async () => {
+    const { run } = await runUnder({}, { response: 'stream' })
+    const { signal } = run.context
+    expect(await run.passThrough({ status: 500, headers: [] })).toEqual({ kind: 'send' })
+    expect(signal.aborted).toBe(false)
+  })
+})

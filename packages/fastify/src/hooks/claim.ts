@@ -7,11 +7,13 @@ import { watchRaw } from '../exchange/raw-response.ts'
 import { bodyOf, MADE_OF_THE_BODY, putAnswer } from '../reply/answer.ts'
 import { headersOf } from '../reply/reply-headers.ts'
 import { trailersOf } from '../reply/reply-trailers.ts'
+import { isSent } from '../reply/sends.ts'
 import { readRequest } from './read-request.ts'
 
 /**
  * The last `preHandler` hook. It asks the engine, then lets the handler run or answers in its
- * place.
+ * place. If something else was sent meanwhile or before, it answers nothing, and the handler does
+ * not run.
  */
 export const claim = function idempotency(
   request: FastifyRequest,
@@ -21,6 +23,11 @@ export const claim = function idempotency(
   const exchange = exchangeOf(request)
   if (exchange === null || !exchange.coverage.engine.covers(request.method)) {
     done()
+    return
+  }
+  // A hook has refused the request, and an async `onSend` hook still works on what it sent.
+  if (isSent(reply)) {
+    leaveBody(exchange)
     return
   }
   let begun: ReturnType<Engine<unknown>['begin']>
@@ -36,7 +43,7 @@ export const claim = function idempotency(
   begun.then(
     (begun) => {
       leaveBody(exchange)
-      if (reply.sent) return begun.kind === 'run' ? giveBack(begun.run) : undefined
+      if (isSent(reply)) return begun.kind === 'run' ? giveBack(begun.run) : undefined
       if (begun.kind !== 'run') return answer(exchange, begun.response, reply, done)
       open(exchange, begun.run, request, reply)
       done()

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { type EngineRequest, type RequestBody, resolveScope } from '@oncekey/core'
-import { arrivedOf, goneSignal, isUnread } from '@oncekey/node'
+import { arrivedOf, goneSignal, headerLines, isUnread } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
 import { comparedBody, receivedBody } from '../request/request-body.ts'
@@ -19,6 +18,7 @@ export function readRequest(
     scope: resolveScope(scope, request),
     native: request,
     route: () => request.routeOptions.url,
+    // Of the raw request, because a schema may have changed Fastify's headers.
     header: (name) => headerLines(raw, name),
     // Without a `fingerprint` the body was compared, so it has come as a whole.
     arrived: fingerprint && (() => arrivedOf(raw)),
@@ -44,15 +44,4 @@ async function nobodyRead({ body: kept }: Exchange, reply: FastifyReply): Promis
   const { raw } = reply.request
   if (kept === undefined) return isUnread(raw, reply.raw)
   return kept.size === 0 && (await comparedBody(raw, reply.raw, kept)).kind === 'unseen'
-}
-
-/** Uses the raw request's headers, because a schema may have changed Fastify's. */
-function headerLines({ headers, rawHeaders }: IncomingMessage, name: string): readonly string[] {
-  const value = headers[name]
-  if (value === undefined) return []
-  if (typeof value !== 'string') return value
-  // Node joins repeated lines with a comma. Separating them is expensive, so only values with a
-  // comma are checked.
-  if (!value.includes(',')) return [value]
-  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
 }

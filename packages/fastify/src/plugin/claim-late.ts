@@ -5,6 +5,7 @@ import type { Coverage } from '../coverage/coverage.ts'
 import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
 import { capture, captureNotFound } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
+import { noteSends } from '../reply/sends.ts'
 import { bodyLimitOf } from '../request/body-limit.ts'
 import { type BodyStream, forgetBody, type KeptBody, keepBody } from '../request/kept-body.ts'
 import { contextOf, mountedTwice } from './plugin.ts'
@@ -79,6 +80,7 @@ export function lateIdempotency(
     if (fastify.hasRequestDecorator('idempotency')) throw mountedTwice()
     fastify.decorateRequest('idempotency', { getter: contextOf })
     fastify.decorateRequest(EXCHANGE, null)
+    noteSends(fastify)
     fastify.addHook('onRoute', cover)
     fastify.addHook('onSend', captureNotFound)
   }

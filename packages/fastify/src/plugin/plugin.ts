@@ -5,6 +5,7 @@ import { type Coverages, coverages } from '../coverage/coverage.ts'
 import type { IdempotencyOptions } from '../coverage/options.ts'
 import { EXCHANGE, exchangeOf } from '../exchange/exchange.ts'
 import { captureNotFound } from '../hooks/capture.ts'
+import { noteSends } from '../reply/sends.ts'
 import { coverRoute, requireCoverage } from './cover-route.ts'
 
 /** The plugin as `register` accepts it. */
@@ -85,6 +86,7 @@ function install(fastify: FastifyInstance, covered: Coverages): void {
   // A getter, so that handlers that do not use the context do not pay for it.
   fastify.decorateRequest('idempotency', { getter: contextOf })
   fastify.decorateRequest(EXCHANGE, null)
+  noteSends(fastify)
   fastify.addHook('onRoute', (route) => coverRoute(route, covered))
   fastify.addHook('preHandler', requireCoverage(covered.plugin))
   fastify.addHook('onSend', captureNotFound)

@@ -5,6 +5,7 @@ import { hideHangUp } from '@oncekey/node'
 import type { Coverages } from '../routes/coverage.ts'
 import { GUARDS, isRoute } from '../routes/metadata.ts'
 import { IdempotencyGuard } from './guard.ts'
+import { lateGuard } from './late-guard.ts'
 import { releaseRejected } from './note-rejections.ts'
 import type { Claim } from './runtime.ts'
 
@@ -34,9 +35,8 @@ export async function claimOnFastify(adapter: HttpServer, coverages: Coverages):
  * covered.
  */
 function mayCover({ handler }: RouteOptions): boolean {
-  return (
-    !isRoute(handler) || (Reflect.getMetadata(GUARDS, handler) ?? []).includes(IdempotencyGuard)
-  )
+  const guards: unknown[] = Reflect.getMetadata(GUARDS, handler) ?? []
+  return !isRoute(handler) || guards.includes(IdempotencyGuard) || guards.includes(lateGuard)
 }
 
 /** The controller's method is not known yet, so as much of the body is kept as any route needs. */

@@ -4,6 +4,7 @@ import { OptionsError } from '@oncekey/core'
 import { claimOnExpress } from '../claim/claim-on-express.ts'
 import { claimOnFastify } from '../claim/claim-on-fastify.ts'
 import { IdempotencyGuard } from '../claim/guard.ts'
+import { claimFor } from '../claim/late-guard.ts'
 import { RUNTIME, type Runtime } from '../claim/runtime.ts'
 import { coverages } from '../routes/coverage.ts'
 import type { IdempotencyOptions } from '../routes/options.ts'
@@ -86,6 +87,7 @@ export class IdempotencyModule {
       )
     }
     this.#runtime.versionOf = requestedVersion(httpAdapter, platform)
+    claimFor(httpAdapter.getInstance(), this.#runtime)
   }
 
   /**

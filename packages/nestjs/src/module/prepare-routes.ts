@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { RequestMethod } from '@nestjs/common'
 import { OptionsError } from '@oncekey/core'
 import { IdempotencyGuard } from '../claim/guard.ts'
+import { lateGuard } from '../claim/late-guard.ts'
 import { noteRejections } from '../claim/note-rejections.ts'
 import type { Coverage, Coverages } from '../routes/coverage.ts'
 import { documentRoute } from '../routes/document-route.ts'
@@ -27,6 +28,9 @@ export interface Modules {
  * Called once, before Nest registers its routes. Makes the guard of every decorated route run last,
  * wherever its decorator is, and our interceptor innermost. Validates the route's options, and
  * documents the route.
+ *
+ * A route may be covered without our guard: it belongs to a subclass of the class that was
+ * decorated, or a decorator above made it later. Such a route gets `lateGuard`.
  */
 export function prepareRoutes(modules: Modules, coverages: Coverages): void {
   for (const { controllers } of modules.values()) {
@@ -41,21 +45,31 @@ function prepare(type: Class, coverages: Coverages): void {
     const own = decoratedOptions(handler)
     if (own !== undefined && !isRoute(handler)) throw notRoute(type, handler)
     if (!isRoute(handler)) continue
-    runLast(handler, GUARDS, IdempotencyGuard)
-    runLast(handler, INTERCEPTORS, noteRejections)
     const coverage = coverages.of(type, handler)
+    const isCovered = coverage !== undefined && coversRoute(coverage, handler)
+    runLast(handler, GUARDS, [IdempotencyGuard, lateGuard], isCovered)
+    runLast(handler, INTERCEPTORS, [noteRejections, noteRejections], isCovered)
     if (coverage === undefined) continue
-    const isCovered = coversRoute(coverage, handler)
     if (own && !isCovered) throw notCovered(type, handler, coverage)
     if (isCovered) documentRoute(type, name, handler, coverage)
   }
 }
 
-function runLast(handler: Handler, name: string, ours: unknown): void {
+/**
+ * Moves ours behind all others. `ours` is what the decorator puts there, and what is put there if
+ * it is missing on a route that is covered.
+ */
+function runLast(
+  handler: Handler,
+  name: string,
+  [decorated, missing]: readonly [decorated: unknown, missing: unknown],
+  isCovered: boolean,
+): void {
   const all: unknown[] = Reflect.getMetadata(name, handler) ?? []
-  if (!all.includes(ours)) return
-  const others = all.filter((other) => other !== ours)
-  Reflect.defineMetadata(name, [...others, ours], handler)
+  const others = all.filter((other) => other !== decorated && other !== missing)
+  const found = all.find((other) => other === decorated || other === missing)
+  const ours = found ?? (isCovered ? missing : undefined)
+  if (ours !== undefined) Reflect.defineMetadata(name, [...others, ours], handler)
 }
 
 function coversRoute({ engine }: Coverage, handler: Handler): boolean {

@@ -96,20 +96,30 @@ export function goneSignal(res: ServerResponse): AbortSignal {
   return gone.signal
 }
 
-function headerLines(req: IncomingMessage, name: string): readonly string[] {
-  const value = req.headers[name]
+/**
+ * The lines of a header, as they came. `name` is in lower case. Looks at the raw request, because a
+ * framework may have changed its own headers.
+ */
+export function headerLines(
+  { headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  name: string,
+): readonly string[] {
+  const value = headers[name]
   if (value === undefined) return []
   if (typeof value !== 'string') return value
   // Node joins repeated lines with a comma. Separating them is expensive, so only values with a
   // comma are checked.
-  return value.includes(',') ? linesOf(req, name) : [value]
+  if (!value.includes(',')) return [value]
+  const lines = linesOf(rawHeaders, name)
+  // A request that a serverless wrapper made has headers and no raw ones.
+  return lines.length === 0 ? [value] : lines
 }
 
-/** Reads `rawHeaders`, because `headersDistinct` does not exist for HTTP/2. */
-function linesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
+/** `headersDistinct` does not exist for HTTP/2. */
+function linesOf(rawHeaders: readonly string[] | undefined, name: string): readonly string[] {
   const lines: string[] = []
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toLowerCase() === name) lines.push(rawHeaders[i + 1] as string)
+  for (let i = 0; i < (rawHeaders?.length ?? 0); i += 2) {
+    if (rawHeaders?.[i]?.toLowerCase() === name) lines.push(rawHeaders[i + 1] as string)
   }
   return lines
 }
