@@ -11,7 +11,13 @@ export function watchConnections(ofReader: Pool): () => Promise<void> {
   const { connect } = Pool.prototype
   const { duplicate } = Redis.prototype
   Pool.prototype.connect = function (this: Pool, ...of: unknown[]) {
-    if (this !== ofReader) pools.add(this)
+    if (this !== ofReader && !pools.has(this)) {
+      pools.add(this)
+      this.on('error', (error) => {
+        // `end()` resolves before its sockets are closed, and the database is dropped beneath them.
+        if (!this.ending) throw error
+      })
+    }
     return Reflect.apply(connect, this, of)
   } as typeof connect
   Redis.prototype.duplicate = function (this: Redis, ...of: Parameters<typeof duplicate>) {
