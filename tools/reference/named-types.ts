@@ -94,7 +94,7 @@ export function returnedBy({ name, entries }: PackageFiles): { of: string; text:
   return entries
     .flatMap((entry) => apiSurface(entry))
     .filter(({ isExported, text }) => isExported && /\bfunction /.test(text))
-    .map(({ text }) => ({ of: name, text: text.replace(/^[^]*\) ?: /, '') }))
+    .map(({ text }) => ({ of: name, text: text.replace(/^.*\) ?: /s, '') }))
 }
 
 /** What the tables of a page of the reference name as types, by the package of their section. */
