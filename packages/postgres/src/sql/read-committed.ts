@@ -22,8 +22,8 @@ export async function askReadCommitted<Row>(
  * The same client, for statements that were written for READ COMMITTED: one that the server refuses
  * with 40001, because the session is set to another level, is sent again at READ COMMITTED. Nothing
  * of the refused one is kept. On a connection that was set aside it is only sent again, with a new
- * snapshot, ten times at most: a transaction there could outlive its caller. Transactions of `begin`
- * have the level that it names.
+ * snapshot, ten times at most: a transaction there could outlive its caller. Transactions of
+ * `begin` have the level that it names.
  */
 export function atReadCommitted<Tx>(client: SqlClient<Tx>): SqlClient<Tx> {
   const { reserve } = client
