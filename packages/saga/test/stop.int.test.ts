@@ -197,8 +197,8 @@ test.each(['compensate', 'resume'] as const)(
   },
 )
 
-// A bug: whether the function still ran was told from whether the stop had waited for it in vain. If
-// the step's time limit was over just before, the run was free at once.
+// A bug: whether the function still ran was told from whether the stop had waited for it in vain.
+// If the step's time limit was over just before, the run was free at once.
 test('a step that runs on after its time limit is not undone beside it when its process stops', async () => {
   const story: string[] = []
   let letGo = () => {}

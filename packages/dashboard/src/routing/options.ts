@@ -43,7 +43,8 @@ export interface DashboardOptions {
   readonly sagas?: SagasSource
   /**
    * Returns the text that is shown in place of a payload: of an event's data, the body of a stored
-   * response or of a receiver's answer, a saga's input, a step's result or the details of its error.
+   * response or of a receiver's answer, a saga's input, a step's result or the details of its
+   * error.
    * @default the payload itself
    */
   readonly mask?: (payload: string, what: Payload) => string

@@ -4,7 +4,7 @@ import type { RunStateJson } from './run-json.ts'
 
 type Actor = ReturnType<typeof actedBy>
 
-/** Makes a run continue from where it stopped; `under-way`: a process drives it, nothing changed. */
+/** Makes a run continue from where it stopped; `under-way`: a process drives it. */
 export function resumeRun(
   schema: string,
 ): (id: string, by: Actor) => Statement<{ state: RunStateJson | 'under-way' | null }> {

@@ -56,8 +56,8 @@ export interface WebhookReceiverOptions {
  *   200.
  * - A key belongs to the path it came to: the same id at two routes means two webhooks. So a route
  *   with a parameter or a wildcard has to be given a scope of its own,
- *   `{ ...receiveWebhook(…), scope: () => 'stripe' }`: whoever has one signed delivery could send it
- *   to every other path of that route, and each would take it once.
+ *   `{ ...receiveWebhook(…), scope: () => 'stripe' }`: whoever has one signed delivery could send
+ *   it to every other path of that route, and each would take it once.
  *
  * @example
  * ```ts

@@ -3,8 +3,8 @@ import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/c
 /**
  * Discards a dead delivery, and makes a message of the same event with another body, under another
  * id, with one delivery for the same endpoint that is due at once. The two deliveries name each
- * other. Returns no row where the delivery is not dead, or its endpoint was deleted. Raises if a trigger drops a part of it: the
- * letter would be dead still, and the other delivery under way.
+ * other. Returns no row where the delivery is not dead, or its endpoint was deleted. Raises if a
+ * trigger drops a part of it: the letter would be dead still, and the other delivery under way.
  */
 export function replaceDeadLetter(
   schema: string,

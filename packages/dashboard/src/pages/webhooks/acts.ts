@@ -9,7 +9,7 @@ import { pingSchema } from './schemas.ts'
 const id = { about: 'The id of the endpoint.', required: true } as const
 const exists = ({ webhooks }: { readonly webhooks: unknown }): boolean => webhooks !== undefined
 
-/** The answer to an act on an endpoint: `done`, and the status in which it has left the endpoint. */
+/** The answer to an act on an endpoint: `done`, and the status in which the act has left it. */
 const leftAs = object({ result: text, status: text })
 
 /** A ping changes nothing that is stored, so it requires no reason. */
