@@ -46,7 +46,8 @@ const tiny: BenchOptions = {
   soakSeconds: 2,
   soakShare: 60,
   operatorRecords: 1_000,
-  letters: 200,
+  // As many that the pages find every key and letter that they name.
+  letters: 1_000,
   peers: undefined,
   cpuProf: undefined,
 }
