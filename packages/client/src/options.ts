@@ -77,9 +77,9 @@ export interface FetchOptions {
   /** Called before each wait, and not awaited. Throwing ends the call. */
   readonly onRetry?: (event: RetryEvent) => void
   /**
-   * Sends an attempt. It is called with a URL, so what Node's fetch was told in the constructor of a
-   * `Request` and shows in no property of it, the `dispatcher`, does not reach it: pass that as
-   * `init`. @default the global `fetch`, looked up at each attempt, which gets the `Request` itself
+   * Sends an attempt. It is called with a URL, so a `dispatcher` of Node that a `Request` was made
+   * with does not reach it, because no property of the request shows it: pass that in `init`.
+   * @default the global `fetch`, looked up at each attempt, which gets the `Request` itself
    */
   readonly fetch?: typeof fetch
   /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
