@@ -282,3 +282,36 @@ describe('fifty requests that end in fifty ways at once', () => {
     expect(await drained).toBe(0)
   })
 })
+
+/** The statuses that a run tells its adapter of when it ends in this way. */
+async function toldAtTheEnd(end: (run: HandlerRun<never>) => Promise<unknown>, options = {}) {
+  const begun = await createEngine({ store: memoryStore(), ...options }).begin(post('k-1'))
+  if (begun.kind !== 'run') throw new Error(begun.kind)
+  const told: (number | undefined)[] = []
+  begun.run.onUndecided((status) => told.push(status))
+  await end(begun.run as HandlerRun<never>)
+  return told
+}
+
+const head = { status: 201, headers: [] }
+
+test.each<[string, Parameters<typeof toldAtTheEnd>, (number | undefined)[]]>([
+  ['the response', [(run) => run.complete(response(409))], [409]],
+  ['one that is streamed', [(run) => run.passThrough(head), { response: 'stream' }], [201]],
+  ['none, as one that is too large is not sent', [(run) => run.passThrough(head)], [undefined]],
+  ['none, as it failed', [(run) => run.abandon()], [undefined]],
+  ['none, as its time was over', [(run) => run.interrupted, { handlerTimeoutMs: 5 }], [undefined]],
+])('an adapter is told at the end of a run which status the client gets: %s', async (...given) => {
+  const [, [end, options], told] = given
+  expect(await toldAtTheEnd(end, options)).toEqual(told)
+})
+
+test('an adapter is not asked about a run whose handler has decided', async () => {
+  for (const verb of ['keep', 'release'] as const) {
+    const told = await toldAtTheEnd((run) => {
+      run.context[verb]()
+      return run.complete(response())
+    })
+    expect(told).toEqual([])
+  }
+})
