@@ -28,8 +28,8 @@ end
 local running_key = KEYS[1] .. ':running'
 
 -- When the next portion is due. The rate limits how far ahead that can be. A time further ahead is
--- of a clock that was put back since, or of a server whose clock was ahead, so the portion is due at
--- once.
+-- of a clock that was put back since, or of a server whose clock was ahead, so the portion is due
+-- at once.
 local function due_at(next_at, rate, present)
   if tonumber(next_at) > present + 10000 + 1000 / rate then
     return present
