@@ -1,4 +1,6 @@
 /**
+ * An earlier version of `present_snapshot_3`, for processes of an earlier release.
+ *
  * The statement's snapshot, extended so that every transaction which it neither shows nor names as
  * in progress has begun after it. PostgreSQL's own snapshot ends at the last transaction that has
  * completed. A transaction with a higher id may have been writing for long, and its events may have
