@@ -195,8 +195,8 @@ export interface Attempt<Tx = unknown> {
 
   /**
    * Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. A reply that
-   * comes after the lease's end is worth nothing, and the caller takes the lease for lost: the store
-   * may have let another attempt begin before it had the renewal.
+   * comes after the lease's end is worth nothing, and the caller takes the lease for lost: before
+   * the store had the renewal, it may have let another attempt begin.
    */
   renew(leaseMs: number): Promise<'held' | 'stale'>
 }

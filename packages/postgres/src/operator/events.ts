@@ -201,7 +201,7 @@ export function postgresEvents<Tx>(options: {
     return low
   }
 
-  /** Runs a statement that takes a snapshot, which the server refuses if too many ids have begun. */
+  /** Runs a statement that takes a snapshot. The server refuses it if too many ids have begun. */
   async function askInReach<Row>(statement: Statement<Row>): Promise<Row[]> {
     for (let tries = 1; ; tries += 1) {
       try {

@@ -3,8 +3,8 @@
  * `Redis` with `autoResendUnfulfilledCommands`, its default, and a `Cluster`), and does not say so:
  * if this number rose while a command was waiting, a first copy of that may still be on its way.
  *
- * Other clients have no such events and no `status` here, and count none: those of node-redis reject such commands,
- * except a Sentinel's, which resends without a sign (`resendsUnseen`).
+ * Other clients have no such events and no `status` here, and count none: those of node-redis
+ * reject such commands, except a Sentinel's, which resends without a sign (`resendsUnseen`).
  */
 export function lostConnections(client: object): { readonly count: number } {
   const { on, status } = client as Emitter

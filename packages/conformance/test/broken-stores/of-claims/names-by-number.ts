@@ -3,7 +3,7 @@ import type { Claim, Store } from '@oncekey/core'
 import type { BrokenStore } from '../broken-store.ts'
 import { plainFixture } from '../plain-fixture.ts'
 
-/** After a release the next attempt is number 1 again, and is taken for the one that was asked about. */
+/** After a release the next attempt is number 1 again, and taken for the one before. */
 export const namesByNumber: BrokenStore = {
   fault: 'names an attempt by its number alone',
   modes: ['lease'],
