@@ -23,6 +23,6 @@ export {
   deadLetters,
 } from './dead-letters/dead-letters.ts'
 export type { RedriveOptions, RedriveResult } from './dead-letters/redrive-options.ts'
-export { createEventBus, type EventBus, type EventBusOptions } from './relay/event-bus.ts'
+export { createEventBus, type EventBus, type EventBusOptions } from './event-bus.ts'
 export { createRelay, type Relay } from './relay/relay.ts'
 export type { RelayOptions } from './relay/relay-options.ts'

@@ -4,9 +4,9 @@ import {
   type ConsumerContext,
   type ConsumerSettings,
   consumer,
-} from '../consumer/consumer.ts'
-import { createRelay, type Relay } from './relay.ts'
-import type { RelayOptions } from './relay-options.ts'
+} from './consumer/consumer.ts'
+import { createRelay, type Relay } from './relay/relay.ts'
+import type { RelayOptions } from './relay/relay-options.ts'
 
 export interface EventBusOptions<Tx> extends Omit<RelayOptions<Tx>, 'consumers'> {
   /** The CloudEvents `source` of events published here. @default '/' */

@@ -1,5 +1,5 @@
-import { type Item, isLeftOver } from '../item.ts'
-import type { Slot } from '../slot.ts'
+import { type Item, isLeftOver } from './item.ts'
+import type { Slot } from './slot.ts'
 
 /**
  * Of the items of one ordering key, one is under way at a time. The others wait behind it, and each
