@@ -8,7 +8,6 @@ export type {
   OperationPageRequest,
   Operations,
 } from './acts/operations.ts'
-export { failedLetters, resolvedAfter, resolvedSoFar } from './acts/resolved-so-far.ts'
 export {
   boundedPage,
   LETTERS_LOOKED_AT,
@@ -103,6 +102,7 @@ export {
   type RedriveStart,
   type Redrives,
 } from './contracts/redrives.ts'
+export { failedLetters, resolvedAfter, resolvedSoFar } from './contracts/resolved-so-far.ts'
 export {
   type Maintenance,
   type Retired,

@@ -1,5 +1,5 @@
-import type { Resolution } from '../contracts/resolution.ts'
 import { messageOf } from '../errors/message-of.ts'
+import type { Resolution } from './resolution.ts'
 
 /**
  * Acts on letters one after the other. If one fails, what was done before it is not lost with it:
