@@ -9,8 +9,8 @@ import { readCommitted } from '../expressions/read-committed.ts'
  * COMMIT follows when its reply has arrived. A host that freezes in between would keep the rows
  * locked for as long as its connection exists: relays take a locked row of another for one that is
  * being renewed. So the server ends a transaction that has called this function and is idle for 10
- * seconds, or for a shorter limit of the role or database. In autocommit that never happens. Although it sets that, it is
- * STABLE: then the planner has it run once and before all else in the statement.
+ * seconds, or for a shorter limit of the role or database. In autocommit that never happens.
+ * Although it sets that, it is STABLE: so it runs once, before all else in the statement.
  */
 export function atReadCommittedFunction(schema: string): string {
   return `create function ${schema}.at_read_committed() returns boolean

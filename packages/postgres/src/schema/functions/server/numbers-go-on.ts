@@ -2,12 +2,13 @@ import { handedOut, numbersOfEvents } from '../expressions/handed-out.ts'
 
 /**
  * Whether the next event will get a number above all that a consumer has passed; with null, above
- * all that any has passed for which events are kept. If not, the sequence of these numbers is another server's, because rows
- * were copied without it, or somebody set it back, and new events would count as passed.
+ * all that any has passed for which events are kept. If not, the sequence of these numbers is
+ * another server's, because rows were copied without it, or somebody set it back, and new events
+ * would count as passed.
  *
- * An abandoned consumer's cursors do not count among all: nobody leases its slots, so nobody would
- * notice and repair them, and nothing would be deleted until the sequence had come as far. If it
- * comes back, its lease asks for its own.
+ * With null, an abandoned consumer does not count: nobody leases its slots, so nobody would notice
+ * and repair its cursors, and nothing would be deleted until the sequence had come as far. If it
+ * comes back, its lease asks about its own.
  *
  * A role that may not read the sequence cannot tell, and gets true: see decision 325.
  */

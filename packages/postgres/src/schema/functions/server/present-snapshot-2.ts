@@ -13,8 +13,8 @@
  *
  * Every subtransaction uses up an id, so there may be a million such ids, too many to name. Above
  * 500 the function raises OK005. The caller then completes a transaction with an id, and asks
- * again: PostgreSQL's own snapshot then reaches up to that id. It gives up after three tries, so while
- * subtransactions begin faster than 500 in a round trip, the log cannot be looked through.
+ * again: PostgreSQL's own snapshot then reaches up to that id. It gives up after three tries. So
+ * while more than 500 subtransactions begin in each round trip, the log cannot be looked through.
  */
 export function presentSnapshot2(schema: string): string {
   return `create function ${schema}.present_snapshot_2() returns pg_snapshot
