@@ -91,7 +91,7 @@ test('a handler does not begin while a timeout of Fastify is answering for it', 
   expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":1}')
 })
 
-// A bug: the error was sent as a second answer while an async hook still worked on the first.
+// A bug: the error went out as a second answer while an async hook still worked on the first.
 test('a claim that fails is silent while a timeout of Fastify is answering', async () => {
   let hasFailed = false
   const untilGivenUp = ({ signal }: FastifyRequest) =>
