@@ -1,5 +1,5 @@
 import { readUpTo } from './body-bytes.ts'
-import type { FrozenRequest } from './frozen-request.ts'
+import { type FrozenRequest, targetOf } from './frozen-request.ts'
 import type { ResolvedOptions } from './options.ts'
 import { isProblemType, type Problem, readProblem } from './problem.ts'
 import type { LossReason } from './should-retry.ts'
@@ -59,8 +59,8 @@ async function send(
   options: ResolvedOptions,
   signal: AbortSignal,
 ): Promise<Response> {
-  const { target, method, headers, body, rest } = request
-  return options.fetch(target, {
+  const { method, headers, body, rest } = request
+  return options.fetch(targetOf(request), {
     ...rest,
     method,
     headers: new Headers(headers),

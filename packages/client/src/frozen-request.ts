@@ -8,8 +8,8 @@ import { OptionsError, RetryError } from './errors.ts'
 export interface FrozenRequest {
   /** Absolute, because `history.pushState` changes what a relative URL means. */
   readonly url: string
-  /** What `fetch` is called with: the URL, or the Request that was given. */
-  readonly target: string | Request
+  /** The Request that was given, if Node's own `fetch` is to be called with it and not the URL. */
+  readonly itself: Request | undefined
   readonly method: string
   readonly headers: Headers
   /**
@@ -57,25 +57,58 @@ export async function freezeRequest(
     )
   }
   const { url: absolute, method } = judged
-  if (given === undefined || !isGlobalFetch || !hidesDispatcher(given)) {
-    return { url: absolute, target: absolute, method, headers, body, rest }
-  }
+  const byUrl = { url: absolute, itself: undefined, method, headers, body, rest }
+  if (given === undefined || !isGlobalFetch || !hidesDispatcher(given)) return byUrl
   // Its own body has been read, so each attempt must be given one, if only an empty one.
   const own = body ?? (given.body === null ? undefined : new Blob([]))
-  return { url: absolute, target: given, method, headers, body: own, rest }
+  const sent = { ...rest, method, headers, ...(own !== undefined && { body: own }) }
+  if (!canBeSentAgain(given, sent)) return byUrl
+  return { ...byUrl, itself: given, body: own }
+}
+
+/**
+ * What the next attempt calls `fetch` with: the URL, or the Request that was given. Judged anew at
+ * each attempt, because Next.js may replace the global `fetch` between two. Its `fetch` takes a
+ * Request apart, drops the dispatcher, and sends the Request's own body, which has been read.
+ */
+export function targetOf({ url, itself }: FrozenRequest): string | Request {
+  return itself === undefined || isFetchOfNext() ? url : itself
+}
+
+/** The symbol is set also where something else has wrapped the `fetch` of Next.js since. */
+function isFetchOfNext(): boolean {
+  return (
+    Reflect.get(globalThis.fetch, '__nextPatched') === true ||
+    Reflect.get(globalThis, Symbol.for('next-patch')) === true
+  )
 }
 
 /**
  * Whether a request may have been made with a `dispatcher` (a proxy, a client certificate): the
  * option of Node's fetch that no property of the request shows. Such a request is sent itself, with
- * what differs, and not by its URL. Other runtimes, and a fetch that somebody brought along, get
- * the URL: they may not know this class.
+ * what differs, and not by its URL. Other runtimes, and a `fetch` given as an option, get the URL:
+ * they may not know this class.
  */
 function hidesDispatcher(given: Request): boolean {
   const { process } = globalThis as { process?: { versions?: Record<string, string> } }
   const { undici, bun, deno } = process?.versions ?? {}
   const isNode = undici !== undefined && bun === undefined && deno === undefined
   return isNode && given instanceof globalThis.Request
+}
+
+/**
+ * Whether each attempt can make its request of the one that was given, although the body of that
+ * one has been read. The Request class of a polyfill may refuse.
+ */
+function canBeSentAgain(given: Request, init: RequestInit): boolean {
+  try {
+    // Without a signal, or Node would have the new request listen to that of the one given.
+    new Request(given, { ...init, signal: null })
+    return true
+  } catch {
+    // A bad URL or header has been refused above; any other reason does not concern the URL.
+    return false
+  }
 }
 
 /** Whether the input is a request, from any realm or polyfill. */

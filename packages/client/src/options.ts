@@ -79,7 +79,8 @@ export interface FetchOptions {
   /**
    * Sends an attempt. It is called with a URL, so a `dispatcher` of Node that a `Request` was made
    * with does not reach it, because no property of the request shows it: pass that in `init`.
-   * @default the global `fetch`, looked up at each attempt, which gets the `Request` itself
+   * @default the global `fetch`, looked up at each attempt; Node's own gets the `Request` itself,
+   * that of Next.js and of other runtimes the URL
    */
   readonly fetch?: typeof fetch
   /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
@@ -110,7 +111,7 @@ export interface ResolvedOptions {
   readonly shouldRetry: ShouldRetry
   readonly onRetry: (event: RetryEvent) => void
   readonly fetch: typeof fetch
-  /** Whether `fetch` is the global one. */
+  /** Whether no `fetch` was given. The global one may be Node's own, or what somebody put there. */
   readonly isGlobalFetch: boolean
   readonly random: () => number
   readonly now: () => number

@@ -91,6 +91,32 @@ test('a handler does not begin while a timeout of Fastify is answering for it', 
   expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":1}')
 })
 
+// A bug: the error went out as a second answer while an async hook still worked on the first.
+test('a claim that fails is silent while a timeout of Fastify is answering', async () => {
+  let hasFailed = false
+  const untilGivenUp = ({ signal }: FastifyRequest) =>
+    new Promise<string>((_, reject) => {
+      signal.addEventListener('abort', () => {
+        hasFailed = true
+        reject(new Error('the look-up was given up'))
+      })
+    })
+  const app = bareApp()
+  const sent: number[] = []
+  app.addHook('onSend', async (_request, reply, payload) => {
+    sent.push(reply.statusCode)
+    await until(() => hasFailed)
+    // Until the claim has learned of it.
+    await new Promise((resolve) => setImmediate(resolve))
+    return payload
+  })
+  await app.register(idempotency, { store: memoryStore(), scope: untilGivenUp })
+  app.post('/x', { handlerTimeout: 20 }, async () => 'never')
+  const { status, body } = await post(app, '/x', { key: 'k' })
+  expect({ status, sent }).toEqual({ status: 503, sent: [503] })
+  expect(JSON.parse(body).code).toBe('FST_ERR_HANDLER_TIMEOUT')
+})
+
 test('a send that throws is none: what is sent after it goes out, and may be a replay', async () => {
   const app = bareApp()
   await app.register(idempotency, { store: memoryStore(), scope: 'dangerously-shared' })

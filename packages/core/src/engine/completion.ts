@@ -20,9 +20,9 @@ import { reportEnd, reportUndoneEvents, SEND, undo, undoAll } from './undo.ts'
 export function complete<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<RunOutcome> {
   return disposed(running, response, undoAll, (disposition) => {
     const { options } = running
-    if (options.response === 'stream') return store(running, disposition, response, null)
+    if (options.response === 'stream') return store(running, disposition, response, null, undoAll)
     if (response.body.length <= options.maxResponseBytes) {
-      return store(running, disposition, response, response.body)
+      return store(running, disposition, response, response.body, undoAll)
     }
     return overTheCap(running, disposition, response)
   })
@@ -35,7 +35,7 @@ function overTheCap<Tx>(
 ): Promise<RunOutcome> {
   const { mode } = running.options.store.capabilities
   if (mode === 'transaction') return tooLarge(running, response.status)
-  return store(running, disposition, { ...response, body: NO_BYTES }, null)
+  return store(running, disposition, { ...response, body: NO_BYTES }, null, undoAll)
 }
 
 /**
@@ -51,13 +51,13 @@ export function completeUncollected<Tx>(
   // What is undone goes on to the client as it is written, so its handler is not told to stop.
   return disposed(running, response, undo, (disposition) => {
     if (running.options.response === 'buffer') return tooLarge(running, status)
-    return store(running, disposition, response, null)
+    return store(running, disposition, response, null, undo)
   })
 }
 
 /**
- * Determines the disposition of a response. Calls `drop` if it is `retry`, undoes the run if it
- * cannot be determined, and otherwise calls `keep`.
+ * Determines the disposition of a response. Calls `drop` if it is `retry` or cannot be determined,
+ * and otherwise calls `keep`.
  */
 function disposed<Tx>(
   running: Ending<Tx>,
@@ -72,9 +72,9 @@ function disposed<Tx>(
   try {
     const disposition = dispositionFor(running, response)
     if (!isPromise(disposition)) return act(disposition)
-    return disposition.then(act, (error) => optionFailed(running, response.status, error))
+    return disposition.then(act, (error) => optionFailed(running, response.status, error, drop))
   } catch (error) {
-    return optionFailed(running, response.status, error)
+    return optionFailed(running, response.status, error, drop)
   }
 }
 
@@ -98,8 +98,9 @@ async function optionFailed<Tx>(
   running: Ending<Tx>,
   status: number,
   error: unknown,
+  drop: typeof undo,
 ): Promise<RunOutcome> {
-  await undo(running, status)
+  await drop(running, status)
   reportFailure(running.question, 'option', error)
   const { response } = problemAnswer(
     running.options,
@@ -148,6 +149,7 @@ async function store<Tx>(
   disposition: 'commit' | 'refuse',
   given: PlainResponse,
   body: Uint8Array | null,
+  drop: typeof undo,
 ): Promise<RunOutcome> {
   const { options, attempt, events, question } = running
   const { status } = given
@@ -163,7 +165,7 @@ async function store<Tx>(
     const form = storedForm(running, readable, body === null ? null : readable.body)
     response = isPromise(form) ? await form : form
   } catch (error) {
-    return optionFailed(running, status, error)
+    return optionFailed(running, status, error, drop)
   }
   let outcome: 'stored' | 'superseded'
   running.lease?.stop()

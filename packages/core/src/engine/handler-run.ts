@@ -28,8 +28,9 @@ export interface HandlerRun<Tx = unknown> {
   /**
    * Calls back when the run ends and its handler has called neither `keep()` nor `release()`.
    * Either still counts then, for an adapter that learns only from what happened last whether the
-   * handler ran. `status` is that of the handler's response, `undefined` if the client does not
-   * get it. There is one listener, and it must not throw.
+   * handler ran. `status` is that of the handler's response, `undefined` if there is none. A
+   * response over `maxResponseBytes` has one too: after `release()` its client gets it all the
+   * same. There is one listener, and it must not throw.
    */
   onUndecided(listener: (status: number | undefined) => void): void
   /**

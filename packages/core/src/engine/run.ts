@@ -50,11 +50,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     run[RUNNING] = running
     run.maxResponseBytes = options.response === 'stream' ? 0 : options.maxResponseBytes
     run.complete = (response) => end(running, complete, response, response.status)
-    run.passThrough = (head) => {
-      // On a route that does not stream it is too large, and its client does not get it.
-      const status = options.response === 'stream' ? head.status : undefined
-      return end(running, completeUncollected, head, status)
-    }
+    run.passThrough = (head) => end(running, completeUncollected, head, head.status)
     run.abandon = () => end(running, undoAll, undefined, undefined)
     return run
   }
@@ -62,7 +58,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
   /**
    * The first end wins: it closes the context and stops the timeout. The lease is kept until the
    * store is called, because options of the app that are functions run in between and may take
-   * their time. `status` is that of the handler's response, if the client gets one.
+   * their time. `status` is that of the handler's response, if there is one.
    */
   function end<Given>(
     running: Running<Tx>,

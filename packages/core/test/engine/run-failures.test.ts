@@ -7,6 +7,10 @@ import { response } from '../support/post.ts'
 import { published } from '../support/published.ts'
 import { codeOf, runUnder } from './single-runs.ts'
 
+const fails = (): never => {
+  throw new Error('a bug of the app')
+}
+
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
 
 describe('a handler that exceeds handlerTimeoutMs', () => {
@@ -222,6 +226,21 @@ describe('the signal of a handler that still runs', () => {
     undone.resolve()
     expect(await outcome).toEqual({ kind: 'send' })
     expect(late).toBe(outcome)
+    expect(calls).toEqual(['abandon'])
+  })
+
+  // A bug: everything was undone, and the handler was not told.
+  test.each<[string, NonNullable<Parameters<typeof runUnder>[1]>]>([
+    ['disposition', { disposition: fails }],
+    ['async disposition', { disposition: async () => fails() }],
+    ['redact', { redact: fails }],
+  ])('aborts when the app’s %s fails', async (_, options) => {
+    const { run, calls } = await runUnder({}, options)
+    const { signal } = run.context
+    await published('oncekey:error', async () => {
+      expect(await run.complete(response(201))).toMatchObject({ kind: 'failure' })
+    })
+    expect(signal.reason).toMatchObject({ code: 'attempt-over' })
     expect(calls).toEqual(['abandon'])
   })
 

@@ -50,7 +50,9 @@ export const claim = function idempotency(
     },
     (error: Error) => {
       leaveBody(exchange)
-      done(error)
+      if (!isSent(reply)) return done(error)
+      // Fastify would answer a second time as long as an async `onSend` hook works on the first.
+      reply.log.warn({ err: error }, 'the request was answered before its key was claimed')
     },
   )
 }

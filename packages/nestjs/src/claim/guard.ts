@@ -52,7 +52,8 @@ Injectable()(IdempotencyGuard)
 Optional()(IdempotencyGuard, undefined, 0)
 Inject(RUNTIME)(IdempotencyGuard, undefined, 0)
 
-function notHttp(context: ExecutionContext): OncekeyError {
+/** The error of a decorated handler that a message or a query of GraphQL has called. */
+export function notHttp(context: ExecutionContext): OncekeyError {
   return new OncekeyError(
     'not-covered',
     `@Idempotent covers HTTP routes, and ${context.getClass().name}.${context.getHandler().name} was called by ${context.getType()}. Use once() of @oncekey/core there.`,

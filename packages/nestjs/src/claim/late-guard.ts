@@ -1,6 +1,6 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common'
 import { OptionsError } from '@oncekey/core'
-import { IdempotencyGuard } from './guard.ts'
+import { IdempotencyGuard, notHttp } from './guard.ts'
 import type { Runtime } from './runtime.ts'
 
 /**
@@ -9,7 +9,8 @@ import type { Runtime } from './runtime.ts'
  * one object for all applications of the process. It asks the request whose it is.
  */
 export const lateGuard: CanActivate = {
-  canActivate(context: ExecutionContext): Promise<boolean> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') throw notHttp(context)
     return guardOf(context.switchToHttp().getRequest<Served>()).canActivate(context)
   },
 }
@@ -22,10 +23,13 @@ export function claimFor(app: object, runtime: Runtime): void {
 const GUARDS = new WeakMap<object, IdempotencyGuard>()
 
 function guardOf({ app, server }: Served): IdempotencyGuard {
-  // A plugin's instance of Fastify has that of the application among its prototypes.
-  for (let owner = app ?? server; owner; owner = Object.getPrototypeOf(owner)) {
-    const guard = GUARDS.get(owner)
-    if (guard !== undefined) return guard
+  // An application on Fastify may have decorated its requests with an `app` of its own.
+  for (const first of [app, server]) {
+    // A plugin's instance of Fastify has that of the application among its prototypes.
+    for (let owner = first; owner; owner = Object.getPrototypeOf(owner)) {
+      const guard = GUARDS.get(owner)
+      if (guard !== undefined) return guard
+    }
   }
   throw new OptionsError('The application was not initialised: app.init().')
 }

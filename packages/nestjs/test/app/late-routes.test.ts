@@ -1,7 +1,14 @@
-import { type CanActivate, Controller, Post, UseGuards } from '@nestjs/common'
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Post,
+  UseGuards,
+} from '@nestjs/common'
 import { memoryStore } from '@oncekey/core'
 import { IdempotencyModule, Idempotent } from '@oncekey/nestjs'
 import { describe, expect, test } from 'vitest'
+import { lateGuard } from '../../src/claim/late-guard.ts'
 import { options, platforms, upOn } from '../support/nest-app.ts'
 
 @Idempotent()
@@ -92,5 +99,31 @@ describe.each(platforms)('on %s', (platform) => {
     expect(await first.post('/orders/pay')).toMatchObject({ status: 201, replayed: false })
     expect(await second.post('/orders/pay')).toMatchObject({ status: 201, replayed: false })
     expect(await first.post('/orders/pay')).toMatchObject({ status: 201, replayed: true })
+  })
+})
+
+// A bug: each request of such a route got 500, as if the application had not been initialised.
+test('an application on Fastify may decorate its requests with `app`', async () => {
+  const { post } = await upOn('fastify', { controllers: [Orders] }, (app) => {
+    const fastify = app.getHttpAdapter().getInstance()
+    fastify.decorateRequest('app', { getter: () => ({ name: 'shop' }) })
+  })
+  const first = await post('/orders/pay')
+  expect(first).toMatchObject({ status: 201, replayed: false })
+  expect(await post('/orders/pay')).toMatchObject({ replayed: true, text: first.text })
+})
+
+// A bug: the data of the message was searched for its application, and that there is none was told.
+test.each([undefined, {}])('a message to such a handler is refused: %s', async (data) => {
+  const context = {
+    getType: () => 'rpc',
+    getClass: () => Orders,
+    getHandler: () => Orders.prototype.pay,
+    switchToHttp: () => ({ getRequest: () => data }),
+  }
+  const refused = async () => lateGuard.canActivate(context as unknown as ExecutionContext)
+  await expect(refused()).rejects.toMatchObject({
+    code: 'not-covered',
+    message: expect.stringContaining('Orders.pay was called by rpc'),
   })
 })
