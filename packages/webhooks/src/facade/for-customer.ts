@@ -65,7 +65,9 @@ export function forCustomer(
         return pinged && toldToCustomer(pinged)
       }),
       rotateSecret: own(endpoints.rotateSecret),
-      secrets: withoutKeyNames(async (id) => ((await isOwn(id)) ? await endpoints.secrets(id) : [])),
+      secrets: withoutKeyNames(async (id: string) =>
+        (await isOwn(id)) ? await endpoints.secrets(id) : [],
+      ),
     },
     deliveries: {
       list: all.list,
@@ -74,7 +76,7 @@ export function forCustomer(
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
         return { ...found, history: found.history.map(toldToCustomer) }
       },
-      request: withoutKeyNames(async (id) => {
+      request: withoutKeyNames(async (id: string) => {
         const found = await all.get(id)
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
         return await all.request(id)

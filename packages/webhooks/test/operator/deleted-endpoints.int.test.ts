@@ -49,12 +49,10 @@ test('a dead letter of an endpoint that is being deleted is not put back', async
 // A bug: the limit counted letters that are not put back. Where they were older than all others,
 // nothing was redriven, however often it was asked.
 test('a limited redrive takes the letters behind those of an endpoint that is being deleted', async () => {
-  const receiver = await startReceiver(400)
-  const hooks = database.hooks({ schedule: [] })
-  const [gone, other] = [
-    (await hooks.endpoints.register({ url: receiver.url, types: ['*'] })).endpoint.id,
-    (await hooks.endpoints.register({ url: receiver.url, types: ['*'] })).endpoint.id,
-  ]
+  const hooks = database.hooks()
+  const endpoint = { url: 'http://127.0.0.1:9', types: ['*'] }
+  const gone = (await hooks.endpoints.register(endpoint)).endpoint.id
+  const other = (await hooks.endpoints.register(endpoint)).endpoint.id
   await fanOut(hooks, database.pool(), [eventOf(), eventOf(), eventOf()])
   await database.query(
     `update oncekey.webhook_deliveries
