@@ -76,9 +76,7 @@ test('a step whose record is refused for long is not called again while its proc
   })
   expect(calls).toEqual(['charged'])
   expect((await sagas.get(id))?.steps[0]).toMatchObject({ attempts: 1 })
-  expect(
-    await database.query(`select from oncekey.outbox where type = 'charged'`),
-  ).toHaveLength(1)
+  expect(await database.query(`select from oncekey.outbox where type = 'charged'`)).toHaveLength(1)
 })
 
 test('a failure whose record is refused for long is recorded without another call', async () => {
