@@ -104,7 +104,9 @@ test('the dashboard starts for a user who has no name, and goes by ONCEKEY_ACTOR
 // A bug: the dashboard started, and refused every act.
 test('a dashboard does not start for an actor who cannot be on record', async () => {
   const env = { ONCEKEY_ACTOR: 'm'.repeat(201), DATABASE_URL: database.url() }
-  expect(await oncekey(['dashboard', '--port', '0'], { env })).toMatchObject({
+  const child = startOncekey(['dashboard', '--port', '0'], env)
+  onTestFinished(() => void child.kill('SIGTERM'))
+  expect(await ended(child)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('ONCEKEY_ACTOR must be 1 to 200 characters'),
   })
