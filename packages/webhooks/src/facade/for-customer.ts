@@ -6,8 +6,9 @@ import { toldToCustomer, withoutKeyNames } from './told-to-customer.ts'
 /**
  * One customer's endpoints and deliveries, for routes that customers reach. An id that belongs to
  * somebody else behaves like one that does not exist. Why an attempt failed is told in texts that
- * name neither addresses nor anything else of this side. So are `seal-key-missing` and `seal-broken`,
- * which calls throw that open a secret or store one: the error that names the key is the `cause`.
+ * name neither addresses nor anything else of this side. So are `seal-key-missing` and
+ * `seal-broken`, which calls throw that open a secret or store one: the error that names the key is
+ * the `cause`.
  */
 export interface CustomerWebhooks {
   readonly endpoints: CustomerEndpoints
