@@ -55,7 +55,8 @@ export interface DeadLetterSource {
   /**
    * Marks dead or retired letters as never to be delivered. `note` records why. A source with an
    * audit trail writes an entry for each letter, in the same commit. If it fails when some are
-   * discarded, it does not throw: the result has these, and the others as `failed`.
+   * known to be discarded, it does not throw: the result has these, and the others as `failed`,
+   * of which it is not known whether they were discarded, too.
    */
   discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
   /**

@@ -201,7 +201,12 @@ export function postgresEvents<Tx>(options: {
     return low
   }
 
-  /** Runs a statement that takes a snapshot. The server refuses it if too many ids have begun. */
+  /**
+   * Runs a statement that takes a snapshot. The server refuses it if too many ids have begun since
+   * the last transaction that has completed, and one is then completed. While more than 500 begin
+   * in each round trip, as those of an import with a savepoint for every row, that error is thrown
+   * after the third try.
+   */
   async function askInReach<Row>(statement: Statement<Row>): Promise<Row[]> {
     for (let tries = 1; ; tries += 1) {
       try {

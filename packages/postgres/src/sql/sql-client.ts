@@ -120,9 +120,10 @@ export interface Statement<Row = unknown> {
    */
   readonly types?: readonly number[]
   /**
-   * Set if the statement writes nothing. The server may then be told to stop it once nobody waits
-   * for its reply. A statement that writes must not be stopped: if it is cancelled while it waits
-   * for a synchronous standby, its transaction is committed all the same.
+   * Set if the statement writes nothing, or nothing that stays and whose commit it waits for. The
+   * server may then be told to stop it once nobody waits for its reply. Another statement must not
+   * be stopped: if it is cancelled while it waits for a synchronous standby, its transaction is
+   * committed all the same.
    */
   readonly cancellable?: true
   /**

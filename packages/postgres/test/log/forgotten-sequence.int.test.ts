@@ -11,6 +11,14 @@ import { readAll } from './read-all.ts'
 const database = testDatabase()
 
 const anothers = `update oncekey.numbering set system = 'another'`
+/** Moves the events to the partition of three days ago. */
+const THREE_DAYS_AGO = `
+  with moved as (delete from oncekey.outbox returning *)
+    insert into oncekey.outbox (part, slot, seq, xid, id, type, source, subject, ordering_key,
+        data, headers, occurred_at)
+      overriding system value
+      select (floor(extract(epoch from now()) / 86400)::bigint - 3) % 8, slot, seq, xid, id,
+          type, source, subject, ordering_key, data, headers, occurred_at from moved`
 const restarted = `alter sequence oncekey.outbox_seq_seq restart`
 
 // A bug: the sequence was compared with the events that are left. Where retention had taken all of
@@ -81,14 +89,7 @@ test('retention keeps what was appended since the sequence was set back', async 
   const { taken } = await log.lease(asked)
   await database.query('truncate oncekey.outbox restart identity')
   await log.append([eventOf()])
-  await database.query(
-    `with moved as (delete from oncekey.outbox returning *)
-       insert into oncekey.outbox (part, slot, seq, xid, id, type, source, subject, ordering_key,
-           data, headers, occurred_at)
-         overriding system value
-         select (floor(extract(epoch from now()) / 86400)::bigint - 3) % 8, slot, seq, xid, id,
-             type, source, subject, ordering_key, data, headers, occurred_at from moved`,
-  )
+  await database.query(THREE_DAYS_AGO)
   await database.query(`delete from oncekey.consumers where name <> 'unaware'`)
   let slots: readonly { slot: number; position: Position }[] = taken
   const isPassed = async (): Promise<boolean> => {
@@ -115,6 +116,64 @@ test('retention keeps what was appended since the sequence was set back', async 
   expect((await log.maintain()).dropped).toBe(0)
   expect(await database.query('select from oncekey.outbox')).toHaveLength(1)
   expect((await log.lag('unaware')).events).toBe(1)
+})
+
+// A bug: an abandoned consumer's cursors counted, too. Nobody leases its slots, so nobody repaired
+// them, and nothing was deleted until the sequence had come as far.
+test('an abandoned consumer of before the sequence was set back keeps nothing from deletion', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  await database.query('truncate oncekey.outbox')
+  await database.query('delete from oncekey.consumers')
+  await log.append(Array.from({ length: 200 }, () => eventOf()))
+  await readAll(log, 'gone')
+  await database.query(`update oncekey.consumers set abandoned_at = now() where name = 'gone'`)
+  await database.query('truncate oncekey.outbox restart identity')
+  await log.append([eventOf()])
+  await database.query(THREE_DAYS_AGO)
+  await readAll(log, 'alone')
+  const asked = { consumer: 'alone', eventIds: [eventOf().id], timeoutMs: 5_000 }
+  await (await log.takeIn(asked)).commit([])
+  await database.query(
+    `update oncekey.processed_events set processed_at = processed_at - interval '60 days'`,
+  )
+  const isDropped = async (): Promise<boolean> => {
+    await readAll(log, 'alone')
+    return (await log.maintain()).dropped > 0
+  }
+  await waitFor(isDropped, { what: 'older transactions to end', timeoutMs: 30_000 })
+  const again = await log.takeIn(asked)
+  await again.rollback()
+  expect(again.fresh.size).toBe(1)
+
+  const late = eventOf()
+  await log.append([late])
+  expect(await readAll(log, 'gone')).toEqual([late.id])
+})
+
+// No cursor that counts has passed the old event, so only the event itself tells that the sequence
+// is behind.
+test('the inbox remembers what is in the log above its sequence, whoever has passed it', async () => {
+  const log = postgresLog({ client: database.pool({ max: 6 }) }) as EventLog<PoolClient>
+  await database.query('truncate oncekey.outbox')
+  await database.query('delete from oncekey.consumers')
+  await database.query(`select setval('oncekey.outbox_seq_seq', 1000)`)
+  const old = eventOf()
+  await log.append([eventOf(), old])
+  await readAll(log, 'gone')
+  await log.subscribe({ consumer: 'anew', types: null, startAt: 'beginning' })
+  const asked = { consumer: 'anew', eventIds: [old.id], timeoutMs: 5_000 }
+  await (await log.takeIn(asked)).commit([])
+  await database.query(
+    `with moved as (update oncekey.outbox set appended_at = appended_at - interval '40 days')
+       update oncekey.processed_events set processed_at = processed_at - interval '40 days'`,
+  )
+  await database.query(`update oncekey.consumers set abandoned_at = now() where name = 'gone'`)
+  await database.query(restarted)
+  await log.append([eventOf()])
+  await log.maintain()
+  const again = await log.takeIn(asked)
+  await again.rollback()
+  expect(again.fresh.size).toBe(0)
 })
 
 // A bug: the event with the lowest number was taken for the oldest. It was a new one, and the inbox

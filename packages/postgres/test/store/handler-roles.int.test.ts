@@ -230,6 +230,7 @@ describe('a login as the tenant itself', () => {
     // In no version do they touch a table with these arguments; a trigger function says that it is
     // one.
     expect([...answered].sort()).toEqual([
+      'oncekey.at_read_committed',
       'oncekey.begin_anew',
       'oncekey.claim',
       'oncekey.complete',

@@ -3,7 +3,12 @@ import { textArray } from './dead-letter-filter.ts'
 import { lifeOfAll } from './held-slots.ts'
 import type { ParsedPosition } from './position.ts'
 
-/** Reads the next events of some slots; the last row has the snapshot in which they were read. */
+/**
+ * Reads the next events of some slots; the last row has the snapshot in which they were read. If
+ * more than 500 transactions and subtransactions have begun since the last one that has completed,
+ * it writes a row and undoes that, to use up an id. Its commit is not waited for, so it can be
+ * cancelled all the same.
+ */
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {

@@ -1,3 +1,4 @@
+import { numbersOfEvents } from '../../schema/functions/expressions/handed-out.ts'
 import { purgeBatch, RETENTION_AGO } from '../../sql/purge-batch.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
@@ -32,6 +33,17 @@ export function dropPassed(
 const isInOrder = (schema: string): string =>
   `${schema}.numbers_are_ours() and ${schema}.numbers_go_on(null)`
 
+/**
+ * Whether no event has a number above those of the sequence. A role that may not read the sequence
+ * cannot tell, and gets true.
+ */
+const isLogInOrder = (schema: string): string => {
+  const sequence = `${numbersOfEvents(schema)}::regclass`
+  return `(case when has_sequence_privilege(${sequence}, 'select')
+              then (select max(n.seq) from ${schema}.outbox n)
+                > coalesce(pg_sequence_last_value(${sequence}), 0) end) is not true`
+}
+
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
 /**
@@ -43,8 +55,9 @@ type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }
  * times are not handed out in exactly the same order, and clocks are set.
  *
  * The oldest event is the one with the lowest number, unless their sequence was set back. Until
- * that is repaired nothing is deleted; it is on record from then on how old the oldest was, which
- * counts until those numbers are gone from the log.
+ * that is repaired, or no event of before is left above the sequence, nothing is deleted. With the
+ * repair it goes on record how old the oldest was, which counts until those numbers are gone from
+ * the log.
  */
 export function purgeProcessed(schema: string): Purge {
   const oldest = `select least(coalesce(o.appended_at, '-infinity'),
@@ -53,7 +66,7 @@ export function purgeProcessed(schema: string): Purge {
               from ${schema}.outbox o order by o.seq limit 1`
   return purgeBatch('purge_processed', {
     due: `select p.ctid from ${schema}.processed_events p
-          where (select ${isInOrder(schema)})
+          where (select ${isInOrder(schema)} and ${isLogInOrder(schema)})
             and p.processed_at <= least(${RETENTION_AGO}, (${oldest}))
             and not exists (
               select from ${schema}.deliveries d

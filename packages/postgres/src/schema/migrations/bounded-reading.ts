@@ -1,5 +1,5 @@
+import { presentSnapshot2 } from '../functions/server/present-snapshot-2.ts'
 import { logLag2 } from '../superseded/log/log-lag-2.ts'
-import { presentSnapshot2 } from '../superseded/log/present-snapshot-2.ts'
 import { readEvents2 } from '../superseded/log/read-events-2.ts'
 
 /** Limits each reading in rows, and measures lag by the database's clock. */

@@ -12,7 +12,7 @@ import { countDeadScript } from '../scripts/dead/count-dead.ts'
 import { discardDeadScript } from '../scripts/dead/discard-dead.ts'
 import { redriveDeadScript } from '../scripts/dead/redrive-dead.ts'
 import { type FoundDelivery, findDeliveriesScript } from '../scripts/deliveries/find-deliveries.ts'
-import type { LogState } from '../state/log-state.ts'
+import type { LogState, ToldBySlots } from '../state/log-state.ts'
 import { eventOnFile } from '../state/logged-entry.ts'
 import { deadGroups } from './dead-groups.ts'
 import { deadInOrder, pageOfDead } from './dead-in-order.ts'
@@ -66,7 +66,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
         taken.map(({ slot, number, letter }) => ({ slot, number, consumer: letter.origin })),
       )
       const told = await soFar(inPortions(groups), (asked) =>
-        log.askSlotsThere(redriveDeadScript, asked, (slots) => ({ ...by, slots })),
+        log.askSlotsTold(redriveDeadScript, asked, (slots) => ({ ...by, slots })),
       )
       const outcomes = told.outcomes
       const redriven = new Set(
@@ -93,7 +93,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       const question = { note, actor }
       const slotsAsked = slotsOf(ids)
       const { outcomes, failed } = await soFar(inPortions(slotsAsked), (asked) =>
-        log.askSlotsThere(discardDeadScript, asked, (slots) => ({ ...question, slots })),
+        log.askSlotsTold(discardDeadScript, asked, (slots) => ({ ...question, slots })),
       )
       const byId = new Map(outcomes.map((each) => [each.id, each]))
       const asked = new Set(
@@ -137,27 +137,21 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 }
 
 /**
- * Asks one portion after the other. If one fails, or a node of a cluster is away, what was told by
- * then is kept, with the error: it is done. If nothing was told, the error is thrown.
+ * Asks one portion after the other. If one fails, or a node of a cluster refuses or is away, what
+ * was told by then is kept, with the error: it is done. If nothing was told, the error is thrown.
  */
 async function soFar<Outcome, Portion>(
   portions: readonly Portion[],
-  ask: (portion: Portion) => Promise<{
-    readonly replies: readonly (readonly Outcome[])[]
-    readonly away: readonly unknown[]
-  }>,
+  ask: (portion: Portion) => Promise<ToldBySlots<unknown, readonly Outcome[]>>,
 ): Promise<{ readonly outcomes: Outcome[]; readonly failed: unknown }> {
   const outcomes: Outcome[] = []
   let failed: unknown
   for (const portion of portions) {
-    try {
-      const { replies, away } = await ask(portion)
-      outcomes.push(...replies.flat())
-      if (away.length > 0) failed ??= nodeAway()
-    } catch (error) {
-      if (outcomes.length === 0) throw error
-      return { outcomes, failed: error }
-    }
+    const { replies, away, error } = await ask(portion)
+    outcomes.push(...replies.flat())
+    if (error !== undefined && outcomes.length === 0) throw error
+    if (error !== undefined) return { outcomes, failed: error }
+    if (away.length > 0) failed ??= nodeAway()
   }
   return { outcomes, failed }
 }

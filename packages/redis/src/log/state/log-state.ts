@@ -27,6 +27,16 @@ export interface LogState extends ResolvedLogOptions {
     items: readonly Item[],
     question: (some: readonly Item[]) => Question,
   ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
+  /**
+   * As `askSlotsThere`, but does not reject: what it would reject with is `error`, beside what the
+   * other slots have replied. They may have done what they were asked. `away` then also has the
+   * slots that refused.
+   */
+  askSlotsTold<Item, Question, Reply>(
+    script: Script<Question, Reply>,
+    items: readonly Item[],
+    question: (some: readonly Item[]) => Question,
+  ): Promise<ToldBySlots<Item, Reply>>
   readonly scripts: ScriptRunner
   /**
    * How long ago each consumer's lists of types were last seen, by this process's monotonic clock.
@@ -34,6 +44,13 @@ export interface LogState extends ResolvedLogOptions {
   readonly listAges: ListAges
   /** Splits items into the portions of `askSlots`. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
+}
+
+export interface ToldBySlots<Item, Reply> {
+  readonly replies: readonly Reply[]
+  readonly away: readonly Item[]
+  /** `undefined` if some node replied and none refused. */
+  readonly error: unknown
 }
 
 /**
@@ -66,23 +83,34 @@ export function logState(options: ResolvedLogOptions): LogState {
     }
   }
 
+  async function askSlotsTold<Item, Question, Reply>(
+    script: Script<Question, Reply>,
+    items: readonly Item[],
+    question: (some: readonly Item[]) => Question,
+  ): Promise<ToldBySlots<Item, Reply>> {
+    const asked = portions(items)
+    const answers = await Promise.allSettled(asked.map((some) => ask(script, question(some))))
+    const failed = answers.filter((answer) => answer.status === 'rejected')
+    const first = failed.find(({ reason }) => !isAway(reason)) ?? failed[0]
+    const isAllAway = failed.length === answers.length
+    return {
+      replies: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
+      away: asked.flatMap((some, at) => (answers[at]?.status === 'rejected' ? some : [])),
+      error: isAllAway || !isAway(first?.reason) ? first?.reason : undefined,
+    }
+  }
+
   return {
     ...options,
     scripts,
     listAges: listAges(),
     ask,
     portions,
+    askSlotsTold,
     async askSlotsThere(script, items, question) {
-      const asked = portions(items)
-      const answers = await Promise.allSettled(asked.map((some) => ask(script, question(some))))
-      const failed = answers.filter((answer) => answer.status === 'rejected')
-      const thrown = failed.find(({ reason }) => !isAway(reason)) ?? failed[0]
-      const isAllAway = failed.length === answers.length
-      if (thrown !== undefined && (isAllAway || !isAway(thrown.reason))) throw thrown.reason
-      return {
-        replies: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
-        away: asked.flatMap((some, at) => (answers[at]?.status === 'rejected' ? some : [])),
-      }
+      const { replies, away, error } = await askSlotsTold(script, items, question)
+      if (error !== undefined) throw error
+      return { replies, away }
     },
     askSlots: (script, items, question) =>
       Promise.all(portions(items).map((some) => ask(script, question(some)))),

@@ -4,8 +4,8 @@
 -- ARGV[1] how many redrives at most
 -- Those that the set has last may be due, too: their times may be of a clock that was put back.
 local ids, seen = {}, {}
-for _, range in ipairs({'ZRANGE', 'ZREVRANGE'}) do
-  for _, id in ipairs(redis.call(range, running_key, 0, ARGV[1] - 1)) do
+for _, range in ipairs({{0, ARGV[1] - 1}, {-ARGV[1], -1}}) do
+  for _, id in ipairs(redis.call('ZRANGE', running_key, range[1], range[2])) do
     if not seen[id] then
       seen[id], ids[#ids + 1] = true, id
     end

@@ -1,5 +1,8 @@
 /**
- * An earlier version of `present_snapshot_3`, for processes of an earlier release.
+ * The present snapshot for people who look through the log. It is in use beside
+ * `present_snapshot_3`, which readers of the log call: this one writes nothing, so a role that may
+ * only read can call it, but it does not reach as far. Processes of earlier releases read by it,
+ * too.
  *
  * The statement's snapshot, extended so that every transaction which it neither shows nor names as
  * in progress has begun after it. PostgreSQL's own snapshot ends at the last transaction that has
@@ -10,7 +13,8 @@
  *
  * Every subtransaction uses up an id, so there may be a million such ids, too many to name. Above
  * 500 the function raises OK005. The caller then completes a transaction with an id, and asks
- * again: PostgreSQL's own snapshot then reaches up to that id.
+ * again: PostgreSQL's own snapshot then reaches up to that id. It gives up after three tries. So
+ * while more than 500 subtransactions begin in each round trip, the log cannot be looked through.
  */
 export function presentSnapshot2(schema: string): string {
   return `create function ${schema}.present_snapshot_2() returns pg_snapshot
