@@ -100,3 +100,14 @@ test('the dashboard starts for a user who has no name, and goes by ONCEKEY_ACTOR
   const named = await dashboardWith({ NODE_OPTIONS, ONCEKEY_ACTOR: 'maria@shop.example' })
   expect(await named.home()).toContain('<span class="who">maria@shop.example')
 })
+
+// A bug: the dashboard started, and refused every act.
+test('a dashboard does not start for an actor who cannot be on record', async () => {
+  const env = { ONCEKEY_ACTOR: 'm'.repeat(201), DATABASE_URL: database.url() }
+  const child = startOncekey(['dashboard', '--port', '0'], env)
+  onTestFinished(() => void child.kill('SIGTERM'))
+  expect(await ended(child)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('ONCEKEY_ACTOR must be 1 to 200 characters'),
+  })
+})

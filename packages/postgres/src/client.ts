@@ -31,6 +31,7 @@ export { inBatch, RETENTION_AGO } from './sql/purge-batch.ts'
 export { askReadCommitted, atReadCommitted } from './sql/read-committed.ts'
 export { type ReservedConnection, reservedConnection } from './sql/reserved-connection.ts'
 export { quotedSchema } from './sql/schema-name.ts'
+export { isReadOnlyServer, isSetInSession } from './sql/session-fitness.ts'
 export type {
   BeginOptions,
   Begun,

@@ -9,21 +9,23 @@ export function actOf(given: Given): { readonly actor: string; readonly note: st
     throw usageError('--note is missing: say why, for whoever reads the audit later.')
   }
   if (note.length > 2_000) throw usageError('--note is longer than 2,000 characters: shorten it.')
-  const actor = (given.text('actor') ?? ownActor()).trim()
-  if (actor === '' || actor.length > 200) {
-    throw usageError("--actor must be 1 to 200 characters: write --actor 'maria@shop.example'.")
-  }
-  return { actor, note }
+  return { actor: actorOf(given), note }
 }
 
 /**
- * Who acts where nobody is named, at most 200 characters: ONCEKEY_ACTOR, or else the login and the
- * host. Never throws: a user id without a name in the system's files is given as a number.
+ * Who acts, 1 to 200 characters without white space around them: --actor, else ONCEKEY_ACTOR, else
+ * the login and the host. Throws a usage error if that is too long, or nothing but white space.
  */
-export function ownActor(): string {
-  return process.env.ONCEKEY_ACTOR || login()
+export function actorOf(given: Given): string {
+  const named = given.text('actor')
+  const actor = (named ?? (process.env.ONCEKEY_ACTOR || login())).trim()
+  if (actor !== '' && actor.length <= 200) return actor
+  throw usageError(
+    `${named === undefined ? 'ONCEKEY_ACTOR' : '--actor'} must be 1 to 200 characters: write --actor 'maria@shop.example'.`,
+  )
 }
 
+/** Never throws: a user id without a name in the system's files is given as a number. */
 function login(): string {
   return `${userName()}@${hostname()}`.slice(0, 200)
 }

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dashboard } from '@oncekey/dashboard'
 import { toNode } from '@oncekey/dashboard/node'
-import { ownActor } from '../act/actor.ts'
+import { actorOf } from '../act/actor.ts'
 import { usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
@@ -35,13 +35,14 @@ export const dashboardCommand: Command = {
 
 async function serveDashboard(call: Call): Promise<ExitCode> {
   const { given, out, signal } = call
+  const actor = actorOf(given)
   const token = process.env.ONCEKEY_TOKEN || newToken()
   const path = given.text('seal-key-file')
   const show = dashboard({
     ...(await sourcesOf(call)),
     ...(path !== undefined && { seal: await sealKeysIn(path) }),
     authorize: bearerOrBasic(token, {
-      actor: given.text('actor') ?? ownActor(),
+      actor,
       may: given.flag('read-only') ? 'read-only' : 'all',
     }),
   })

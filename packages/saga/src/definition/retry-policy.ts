@@ -6,7 +6,9 @@ import { reportError } from '../telemetry/channels.ts'
 /** How many times a step is attempted, and how long to wait between attempts. */
 export interface Retry {
   /**
-   * How many attempts a step gets, including the first.
+   * How many attempts a step gets, including the first. An attempt counts once it is recorded: one
+   * whose process died before, or whose record the database keeps refusing, is made again under its
+   * number by the next process that takes the run, which 5 may do in vain (`maxLost`).
    * @default 10 before the pivot; 20 for a pivot, a retriable step and a compensation
    */
   readonly maxAttempts?: number

@@ -9,6 +9,7 @@ import {
 } from '@oncekey/core'
 import { atOnce } from '@oncekey/core/options'
 import { PermanentError } from '@oncekey/outbox'
+import { isOutcomeKnown } from '@oncekey/postgres/client'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
 import type { CompensationContext } from '../definition/step.ts'
@@ -21,30 +22,39 @@ import { firstAbort } from '../state/first-abort.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
+import { type EndOfCall, type KeptEnd, keptFor } from './kept-end.ts'
 import { type StepTransaction, stepTransaction, type Written } from './step-transaction.ts'
 
-/** The result of an attempt: the recorded move, or why nothing was recorded. */
+/**
+ * The result of an attempt: the recorded move, or why nothing was recorded. `kept` is how the call
+ * ended if the server itself has refused the record.
+ */
 export type Attempted =
   | { readonly kind: 'moved'; readonly move: Move }
   | { readonly kind: 'lost' }
   | { readonly kind: 'cancelled' }
-  | { readonly kind: 'in-doubt'; readonly error: unknown }
+  | { readonly kind: 'in-doubt'; readonly error: unknown; readonly kept?: KeptEnd }
 
-/** Attempts a step or its compensation once, and records how it ended. */
+/**
+ * Attempts a step or its compensation once, and records how it ended. If `kept` is the end of this
+ * attempt, the function is not called again.
+ */
 export function attemptStep<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
   held: Held,
   run: Run,
   action: Action,
+  kept?: KeptEnd,
 ): Promise<Attempted> {
-  if (!sagaStepTrace.isWatched) return tried(runner, definition, held, run, action)
+  const before = keptFor(kept, action)
+  if (!sagaStepTrace.isWatched) return tried(runner, definition, held, run, action, before)
   const { saga, version, traceparent } = run
   const { direction, attempt } = action
   const facts = { runId: run.id, saga, version, step: action.step.name, direction, attempt }
   const trace: SagaStepTrace = { ...facts, traceparent }
   return sagaStepTrace.around(trace, async () => {
-    const came = await tried(runner, definition, held, run, action)
+    const came = await tried(runner, definition, held, run, action, before)
     trace.outcome = came.kind === 'moved' ? came.move.outcome : came.kind
     if (came.kind === 'in-doubt') trace.error = came.error
     else if (came.kind === 'moved' && came.move.outcome !== 'done') trace.error = came.move.outcome
@@ -58,29 +68,16 @@ async function tried<Tx>(
   held: Held,
   run: Run,
   action: Action,
+  kept: KeptEnd | undefined,
 ): Promise<Attempted> {
   const { step, direction, attempt } = action
   const facts = { runId: run.id, saga: run.saga, version: run.version, step: step.name }
   const message = { ...facts, direction, attempt }
   const transaction = stepTransaction(runner, held, step)
-  const events: OutboxEvent[] = []
-  const startedAt = performance.now()
+  const events: OutboxEvent[] = [...(kept?.events ?? [])]
+  const startedAt = kept?.startedAt ?? performance.now()
 
-  const calling: Call = { isRunning: false }
-
-  let end: { readonly result: string } | Failure | CutShort
-  tell('oncekey:saga-attempt', () => message)
-  try {
-    const value = await called(runner, definition, held, run, action, transaction, events, calling)
-    const what = `The result of step "${step.name}" of saga "${run.saga}"`
-    end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
-  } catch (error) {
-    // The runner stops and has aborted the attempt. That is no failure: the attempt does not count,
-    // and another process repeats it.
-    end = runner.stopping
-      ? { isCutShort: true, isRunning: calling.isRunning }
-      : failureFrom(run, action, error, performance.now() - startedAt)
-  }
+  let end: EndOfCall | CutShort = kept?.end ?? (await endOfCall())
   if (held.lostSignal.aborted) {
     await transaction.abandon()
     return { kind: 'lost' }
@@ -108,10 +105,15 @@ async function tried<Tx>(
     // The database refused the step's transaction, so the attempt has failed after all.
     const durationMs = performance.now() - startedAt
     const failure = refusedFailure(run, action, written.error, durationMs)
-    move = failed(definition, run, action, written.hasCommitted ? committed(failure) : failure)
+    end = written.hasCommitted ? committed(failure) : failure
+    move = failed(definition, run, action, end)
     written = await stepTransaction(runner, held, step).rollback(move)
   }
-  if (written.kind === 'refused') return { kind: 'in-doubt', error: written.error }
+  if (written.kind === 'refused' || written.kind === 'in-doubt') {
+    const { error } = written
+    if (!isOutcomeKnown(error) || 'isCutShort' in end) return { kind: 'in-doubt', error }
+    return { kind: 'in-doubt', error, kept: { action, end, events, startedAt } }
+  }
   if (written.kind !== 'written') return written
   const { outcome } = move
   if (outcome !== 'begun') {
@@ -119,6 +121,21 @@ async function tried<Tx>(
     tell('oncekey:saga-recorded', () => ({ ...message, outcome, durationMs }))
   }
   return { kind: 'moved', move }
+
+  async function endOfCall(): Promise<EndOfCall | CutShort> {
+    const call: Call = { isRunning: false }
+    tell('oncekey:saga-attempt', () => message)
+    try {
+      const value = await called(runner, definition, held, run, action, transaction, events, call)
+      const what = `The result of step "${step.name}" of saga "${run.saga}"`
+      return { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
+    } catch (error) {
+      // The runner stops and has aborted the attempt. That is no failure: the attempt does not
+      // count, and another process repeats it.
+      if (runner.stopping) return { isCutShort: true, isRunning: call.isRunning }
+      return failureFrom(run, action, error, performance.now() - startedAt)
+    }
+  }
 }
 
 /** One call of a step's function, which may still be running when the attempt is over. */

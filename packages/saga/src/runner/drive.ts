@@ -8,7 +8,8 @@ import type { RunnerState } from '../state/runner-state.ts'
 import { ANY } from '../state/suspects.ts'
 import type { RunJson } from '../statements/run-json.ts'
 import { reportError, tell } from '../telemetry/channels.ts'
-import { attemptStep } from './attempt.ts'
+import { type Attempted, attemptStep } from './attempt.ts'
+import { type KeptEnd, keptFor } from './kept-end.ts'
 import { raiseAlert } from './raise-alert.ts'
 import { stepTransaction, type Written } from './step-transaction.ts'
 
@@ -48,8 +49,9 @@ async function driveToEnd<Tx>(
   first: Taken,
 ): Promise<void> {
   let taken: Taken | undefined = first
-  // The loop repeats after a cancellation, and after a commit whose reply was lost, because the
-  // recorded state has to be read again.
+  let kept: KeptEnd | undefined
+  // The loop repeats after a cancellation, and after a commit whose reply was lost or which the
+  // server has refused, because the recorded state has to be read again.
   for (let doubts = 0; taken !== undefined; doubts++) {
     const { id, epoch, move }: RunJson = taken.json
     const run = runOf(taken.json)
@@ -57,7 +59,8 @@ async function driveToEnd<Tx>(
     const held = runner.leases.hold({ id, epoch, move, state: run.state, askedAt })
     taken = undefined
     try {
-      const stopped = await forward(runner, definition, held, run)
+      const stopped = await forward(runner, definition, held, run, kept)
+      kept = undefined
       if (stopped?.kind === 'lost') {
         runner.unanswered.keep(id)
         tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
@@ -69,6 +72,7 @@ async function driveToEnd<Tx>(
       }
       if (stopped?.kind === 'in-doubt') {
         reportError({ error: stopped.error, during: 'drive', runId: id })
+        kept = stopped.kept
         if (doubts < MAX_DOUBTS && !held.lostSignal.aborted) taken = await retake(runner, id, epoch)
       }
     } finally {
@@ -83,14 +87,15 @@ async function forward<Tx>(
   definition: Definition,
   held: Held,
   start: Run,
-): Promise<Exclude<Written, { kind: 'written' | 'refused' }> | undefined> {
+  kept: KeptEnd | undefined,
+): Promise<Exclude<Attempted, { kind: 'moved' }> | undefined> {
   let run = start
   for (;;) {
     const action = nextAction(definition, run)
     let move: Move
     if (action === undefined) {
       move = ended(run)
-    } else if (runner.draining) {
+    } else if (runner.draining && keptFor(kept, action) === undefined) {
       move = givenBack(run)
     } else if (run.lost >= runner.maxLost) {
       const error = lostError(action.step.name, run.lost)
@@ -103,7 +108,7 @@ async function forward<Tx>(
     } else if (isToBegin(run, action)) {
       move = beginStep(definition, run, action)
     } else {
-      const attempted = await attemptStep(runner, definition, held, run, action)
+      const attempted = await attemptStep(runner, definition, held, run, action, kept)
       if (attempted.kind !== 'moved') return attempted
       if (!goesOn(runner, attempted.move)) return undefined
       run = attempted.move.run
@@ -156,7 +161,7 @@ async function retake<Tx>(
 }
 
 /**
- * After this many commits without a reply the run is left alone: its lease ends, and another
- * process takes it.
+ * After this many commits that were refused or got no reply the run is left alone: its lease ends,
+ * and another process takes it.
  */
 const MAX_DOUBTS = 3

@@ -4,6 +4,8 @@ import {
   type BegunAt,
   endedInside,
   isOutcomeKnown,
+  isReadOnlyServer,
+  isSetInSession,
   type SqlTransaction,
   type Statement,
   sqlState,
@@ -161,8 +163,9 @@ export function stepTransaction<Tx>(
 
   /**
    * Sends a move that is a transaction of its own, and again if the server has refused it for
-   * something that passes, while this process has the run: a deadlock, a timeout, no room. Nothing
-   * of a refused move is written. `refused` is the error if it was sent once already.
+   * something that passes, while this process has the run: a deadlock, a timeout, no room, a
+   * session that somebody left unfit. Nothing of a refused move is written. `refused` is the error
+   * if it was sent once already.
    */
   async function alone<Row>(statement: Statement<Row>, refused?: unknown): Promise<Row[]> {
     let error = refused
@@ -217,8 +220,13 @@ function writtenOf(error: unknown): Written {
   return state === undefined ? { kind: 'refused', error } : refused(state, error)
 }
 
-/** Whether the server has refused a statement for something that passes, and wrote nothing. */
+/**
+ * Whether the server has refused a statement for something that passes, and wrote nothing. A
+ * session in which somebody left a role, an encoding or read-only transactions, and a standby that
+ * the address leads to during a failover, are such things: the next session may be another.
+ */
 function isPassing(error: unknown): boolean {
+  if (isReadOnlyServer(error) || isSetInSession(error)) return true
   return PASSING.test(sqlState(error) ?? '')
 }
 

@@ -1,12 +1,14 @@
 import { type ActedBy, OptionsError } from '@oncekey/core'
 import type { Endpoints, NewEndpoint } from '../endpoints/endpoints.ts'
 import type { Deliveries } from '../operator/deliveries.ts'
-import { toldToCustomer } from './told-to-customer.ts'
+import { toldToCustomer, withoutKeyNames } from './told-to-customer.ts'
 
 /**
  * One customer's endpoints and deliveries, for routes that customers reach. An id that belongs to
  * somebody else behaves like one that does not exist. Why an attempt failed is told in texts that
- * name neither addresses nor anything else of this side.
+ * name neither addresses nor anything else of this side. So are `seal-key-missing` and
+ * `seal-broken`, which calls throw that open a secret or store one: the error that names the key is
+ * the `cause`.
  */
 export interface CustomerWebhooks {
   readonly endpoints: CustomerEndpoints
@@ -40,10 +42,13 @@ export function forCustomer(
     (await endpoints.get(endpointId))?.customer === customer
 
   /** Makes an act that resolves with `undefined` if the endpoint is not this customer's. */
-  const own =
-    <Rest extends unknown[], Result>(act: (id: string, ...rest: Rest) => Promise<Result>) =>
-    async (id: string, ...rest: Rest): Promise<Result | undefined> =>
-      (await isOwn(id)) ? await act(id, ...rest) : undefined
+  const own = <Rest extends unknown[], Result>(
+    act: (id: string, ...rest: Rest) => Promise<Result>,
+  ) =>
+    withoutKeyNames(
+      async (id: string, ...rest: Rest): Promise<Result | undefined> =>
+        (await isOwn(id)) ? await act(id, ...rest) : undefined,
+    )
 
   return {
     endpoints: {
@@ -61,7 +66,9 @@ export function forCustomer(
         return pinged && toldToCustomer(pinged)
       }),
       rotateSecret: own(endpoints.rotateSecret),
-      secrets: async (id) => ((await isOwn(id)) ? await endpoints.secrets(id) : []),
+      secrets: withoutKeyNames(async (id: string) =>
+        (await isOwn(id)) ? await endpoints.secrets(id) : [],
+      ),
     },
     deliveries: {
       list: all.list,
@@ -70,11 +77,11 @@ export function forCustomer(
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
         return { ...found, history: found.history.map(toldToCustomer) }
       },
-      async request(id) {
+      request: withoutKeyNames(async (id: string) => {
         const found = await all.get(id)
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
         return await all.request(id)
-      },
+      }),
       async retry(id, by) {
         const found = await all.get(id)
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined

@@ -1,3 +1,5 @@
+import { OncekeyError } from '@oncekey/core'
+
 /**
  * How an attempt failed, as a customer is told it. The messages that are stored are for operators:
  * they name addresses that internal names resolve to, the address of the proxy and the ids of seal
@@ -17,6 +19,24 @@ export function toldToCustomer<
 }
 
 /**
+ * Makes an act throw, in place of an error about keys of ours, one of the same code without their
+ * names. The original error is its `cause`, for the log.
+ */
+export function withoutKeyNames<Args extends unknown[], Result>(
+  act: (...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => {
+    try {
+      return await act(...args)
+    } catch (error) {
+      throw error instanceof OncekeyError && ABOUT_KEYS.has(error.code)
+        ? new OncekeyError(error.code, NOT_DONE, { cause: error })
+        : error
+    }
+  }
+}
+
+/**
  * Codes of Node, of TLS and of the HTTP client, such as ECONNRESET or CERT_HAS_EXPIRED, and answers
  * that broke off.
  */
@@ -29,6 +49,8 @@ function bare(message: string): string {
   return /^[a-z]+ E[A-Z\d]+(?= )/i.exec(message)?.[0] ?? message
 }
 
+const ABOUT_KEYS: ReadonlySet<string> = new Set(['seal-key-missing', 'seal-broken'])
+const NOT_DONE = 'It was not done, because of a fault on the side of the sender.'
 const OURS = 'It was not sent, because of a fault on the side of the sender.'
 
 const TEXTS: Readonly<Record<string, string>> = {

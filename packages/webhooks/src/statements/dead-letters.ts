@@ -196,7 +196,8 @@ export function countDeadLetters(
 
 /**
  * Redrives the oldest matching dead letters, with one audit entry. Each keeps its event id and
- * begins its retry schedule anew.
+ * begins its retry schedule anew. Letters that `putBack` leaves are left out before the limit
+ * counts: they may be older than all others.
  */
 export function redriveDeadLetters(
   schema: string,
@@ -218,7 +219,7 @@ export function redriveDeadLetters(
         select d.id
           from ${schema}.webhook_deliveries d
           join ${schema}.webhook_messages m on m.id = d.message_id
-          where ${deadLetterCondition}
+          where ${deadLetterCondition} and ${hasEndpoint(schema)}
           order by d.died_at, d.id
           limit $10::integer
           for update of d skip locked
@@ -241,10 +242,15 @@ export function putBack(schema: string): string {
         set state = 'pending', due_at = now(), tries = 0, attempts = d.attempts + d.unfinished,
           unfinished = 0, reason = null, ended_at = null, redrives = d.redrives + 1, resolved_at = now()
         from due
-        where d.id = due.id and not exists (
-          select from ${schema}.webhook_endpoints e
-            where e.id = d.endpoint_id and e.status = 'deleted')
+        where d.id = due.id and ${hasEndpoint(schema)}
         returning d.id`
+}
+
+/** Whether the endpoint of the delivery `d` is not being deleted. */
+function hasEndpoint(schema: string): string {
+  return `not exists (
+          select from ${schema}.webhook_endpoints e
+            where e.id = d.endpoint_id and e.status = 'deleted')`
 }
 
 /**

@@ -28,6 +28,32 @@ test.each<[string, Parameters<typeof database.hooks>[0], string]>([
   expect((await hooks.endpoints.ping(endpoint.id))?.message).toContain('127.0.0.1')
 })
 
+// A bug: these rejected with an error whose message named the key.
+test('what rejects for a key that is missing does not tell a customer its name', async () => {
+  const seal = { current: 'key-of-frankfurt', keys: { 'key-of-frankfurt': randomBytes(32) } }
+  const sealed = database.hooks({ ...ofCustomer, seal })
+  const { endpoint } = await sealed.endpoints.register({ customer: 'acme', url, types: ['*'] })
+  await fanOut(sealed, database.pool(), [eventOf()])
+  const hooks = database.hooks(ofCustomer)
+  const { endpoints, deliveries } = hooks.forCustomer('acme')
+  const [delivery] = await deliveries.list()
+  for (const act of [
+    () => endpoints.ping(endpoint.id),
+    () => endpoints.secrets(endpoint.id),
+    () => endpoints.rotateSecret(endpoint.id),
+    () => endpoints.update(endpoint.id, { headers: { 'x-tenant': 'a' } }),
+    () => deliveries.request(delivery?.id ?? ''),
+  ]) {
+    await expect(act()).rejects.toMatchObject({
+      code: 'seal-key-missing',
+      message: 'It was not done, because of a fault on the side of the sender.',
+      cause: { message: expect.stringContaining('key-of-frankfurt') },
+    })
+  }
+  // Operators are told more.
+  await expect(hooks.endpoints.ping(endpoint.id)).rejects.toThrow('key-of-frankfurt')
+})
+
 test('the history of a delivery does not tell a customer the name of a key', async () => {
   const seal = { current: 'key-of-frankfurt', keys: { 'key-of-frankfurt': randomBytes(32) } }
   const sealed = database.hooks({ ...ofCustomer, seal })

@@ -45,3 +45,26 @@ test('a dead letter of an endpoint that is being deleted is not put back', async
   expect(await dead.redrive({ ids: [id] })).toMatchObject({ redriven: [] })
   expect(await hooks.deliveries.get(id)).toMatchObject({ state: 'dead' })
 })
+
+// A bug: the limit counted letters that are not put back. Where they were older than all others,
+// nothing was redriven, however often it was asked.
+test('a limited redrive takes the letters behind those of an endpoint that is being deleted', async () => {
+  const hooks = database.hooks()
+  const endpoint = { url: 'http://127.0.0.1:9', types: ['*'] }
+  const gone = (await hooks.endpoints.register(endpoint)).endpoint.id
+  const other = (await hooks.endpoints.register(endpoint)).endpoint.id
+  await fanOut(hooks, database.pool(), [eventOf(), eventOf(), eventOf()])
+  await database.query(
+    `update oncekey.webhook_deliveries
+       set state = 'dead', reason = 'permanent',
+         died_at = now() - case endpoint_id when $1 then interval '1 hour' else interval '0' end`,
+    [gone],
+  )
+  await database.query(`update oncekey.webhook_endpoints set status = 'deleted' where id = $1`, [
+    gone,
+  ])
+  const dead = await hooks.deliveries.list({ endpointId: other })
+  const { redriven } = await hooks.deadLetters.redrive({}, { limit: 2, actor: 'm', note: 'back' })
+  expect(redriven).toHaveLength(2)
+  expect(dead.map(({ id }) => id)).toEqual(expect.arrayContaining([...redriven]))
+})

@@ -69,7 +69,8 @@ export function earlierMarks(schema: string): {
           and o.id > coalesce((
             select p.id from ${schema}.operations p where p.at < now() - interval '1 day'
               order by p.id desc limit 1), 0)
-          and o.id not in (select e.id from ${schema}.webhook_earlier_marks e)`,
+          and not exists (
+            select from ${schema}.webhook_earlier_marks e where e.id = o.id)`,
       `with marks as materialized (
           select n.message, (array_agg(n.made_for) filter (where n.made_for is not null))[1]
                 as made_for,
