@@ -162,8 +162,22 @@ describe.each(['repeatable read', 'serializable'])('in sessions set to %s', (iso
     await log.subscribe({ consumer: 'frozen', types: null, startAt: 'now' })
     const asked = { consumer: 'frozen', relay: 'one', leaseMs: 60_000, holding: [] }
     const { taken } = await log.lease(asked)
+    const [slot] = taken
+    if (slot === undefined) throw new Error('no slot was taken')
+    await log.suspect({ consumer: 'frozen', slot, eventId: 'suspect' })
+    const work = { consumer: 'frozen', relay: 'one', perSecond: 1, lastError: null }
+    await log.control?.report?.(work)
     await log.release({ consumer: 'frozen', relay: 'one', slots: taken, leaving: true })
-    expect(limits).toEqual(['subscribe 10s', 'lease_slots 10s', 'release_slots 10s'])
+    expect(new Set(limits.filter((limit) => !/clock|mend_times/.test(limit)))).toEqual(
+      new Set([
+        'subscribe 10s',
+        'set_subscriptions 10s',
+        'lease_slots 10s',
+        'suspect 10s',
+        'report_work 10s',
+        'release_slots 10s',
+      ]),
+    )
     const before = await database.pool({ options: `${options} ${SHORTER}` }).connect()
     await before.query('begin isolation level read committed')
     await before.query('select oncekey.at_read_committed()')

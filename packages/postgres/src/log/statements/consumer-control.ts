@@ -65,7 +65,7 @@ export function reportWork(schema: string): (work: RelayWork) => Statement {
     text: `
       update ${schema}.relays r
         set per_second = $3::double precision, last_error = $4::json
-        where r.consumer = $1::text and r.relay = $2::text`,
+        where r.consumer = $1::text and r.relay = $2::text and ${schema}.at_read_committed()`,
     values: [consumer, relay, perSecond, lastError && JSON.stringify(lastError)],
   })
 }

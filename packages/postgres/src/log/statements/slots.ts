@@ -105,7 +105,8 @@ export function suspectEvent(
   schema: string,
 ): (request: Parameters<EventLog['suspect']>[0]) => Statement<{ starts: string }> {
   const text = `select * from ${schema}.suspect($1::text, $2::smallint,
-      case when ${schema}.life() = $5::text then $3::bigint else -1 end, $4::text)`
+      case when ${schema}.life() = $5::text then $3::bigint else -1 end, $4::text)
+      where ${schema}.at_read_committed()`
   return ({ consumer, slot, eventId }) => ({
     name: 'suspect',
     text,
@@ -125,7 +126,7 @@ export function unsuspectEvent(
       set starts = case when c.suspect = $4::text then $5::integer else c.starts end,
         suspect = case when c.suspect = $4::text and $5::integer = 0 then null else c.suspect end
       where c.consumer = $1::text and c.slot = $2::smallint
-        and c.epoch = $3::bigint and ${schema}.life() = $6::text
+        and c.epoch = $3::bigint and ${schema}.life() = $6::text and ${schema}.at_read_committed()
       returning $5::integer::text as starts`
   return ({ consumer, slot, eventId }, backTo) => ({
     name: 'unsuspect',

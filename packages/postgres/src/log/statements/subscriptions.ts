@@ -74,6 +74,7 @@ export function setSubscriptions(
       update ${schema}.consumers
         set subscriptions = $3::text, wanted = $4::text, seen_at = now(), abandoned_at = null
         where name = $1::text and subscriptions is not distinct from $2::text
+          and ${schema}.at_read_committed()
         returning name as set, set_config('synchronous_commit',
           case current_setting('synchronous_commit')
             when 'off' then 'on' else current_setting('synchronous_commit') end, true)`,

@@ -4,6 +4,7 @@ import { readCommitted } from '../expressions/read-committed.ts'
  * Raises 40001 at other isolation levels than READ COMMITTED. It is called by statements whose
  * functions wait for a lock and then read what its last holder has committed: above READ COMMITTED
  * everything in a statement is read in one snapshot, which is older than the lock.
+ * What locks a row of a relay, a slot or a consumer calls it, too, for the limit.
  *
  * Where the session's default is another level, such a statement is sent in a transaction, and
  * COMMIT follows when its reply has arrived. A host that freezes in between would keep the rows
