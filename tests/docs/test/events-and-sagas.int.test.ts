@@ -79,6 +79,16 @@ test('a consumer reads both shapes of a payload', async () => {
   ])
 })
 
+test('a consumer leaves an event whose row has gone on', async () => {
+  await pool.query(`insert into invitations values ('7', 2, 'ana@shop.example')`)
+  await transact(pool, async (_, emit) => {
+    for (const version of [1, 2]) emit({ type: 'invitation.issued', subject: '7', data: { version } })
+    emit({ type: 'invitation.issued', subject: '8', data: { version: 1 } })
+  })
+  await deliver(await run('docs/outbox.md', "'invitation.issued'", 'invitations'))
+  expect(await rows('select address from emails')).toEqual([{ address: 'ana@shop.example' }])
+})
+
 test('a consumer with another name reads the log once more, and takes effect again', async () => {
   await transact(pool, async (_, emit) => emit({ type: 'order.created' }))
   const statistics = consumer<PoolClient>({
