@@ -23,7 +23,9 @@ beforeAll(async () => {
     create table orders (id int, shipped boolean default false);
     create table invoices (event uuid, cents int, currency text);
     create table sales (day timestamptz);
-    create table tickets (id text, flight text)`)
+    create table tickets (id text, flight text);
+    create table emails (address text);
+    create table invitations (id text, version int, email text)`)
 })
 
 afterAll(async () => {
