@@ -23,7 +23,9 @@ beforeAll(async () => {
     create table orders (id int, shipped boolean default false);
     create table invoices (event uuid, cents int, currency text);
     create table sales (day timestamptz);
-    create table tickets (id text, flight text)`)
+    create table tickets (id text, flight text);
+    create table emails (address text);
+    create table invitations (id text, version int, email text)`)
 })
 
 afterAll(async () => {
@@ -77,6 +79,16 @@ test('a consumer reads both shapes of a payload', async () => {
     { cents: 5, currency: 'EUR' },
     { cents: 6, currency: 'USD' },
   ])
+})
+
+test('a consumer leaves an event whose row has gone on', async () => {
+  await pool.query(`insert into invitations values ('7', 2, 'ana@shop.example')`)
+  await transact(pool, async (_, emit) => {
+    for (const version of [1, 2]) emit({ type: 'invitation.issued', subject: '7', data: { version } })
+    emit({ type: 'invitation.issued', subject: '8', data: { version: 1 } })
+  })
+  await deliver(await run('docs/outbox.md', "'invitation.issued'", 'invitations'))
+  expect(await rows('select address from emails')).toEqual([{ address: 'ana@shop.example' }])
 })
 
 test('a consumer with another name reads the log once more, and takes effect again', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Claim, Store } from '@oncekey/core'
-import { postgresStore } from '@oncekey/postgres'
+import { postgresLog, postgresStore } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import type { Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -84,6 +84,15 @@ describe('a pool whose connections lead to a read-only server', () => {
         await servesAgain(store)
       },
     )
+  })
+
+  test('loses them to the log, too', async () => {
+    const pool = await stuck(site.pool({ max: MAX }))
+    const subscription = { consumer: 'shipping', types: null, startAt: 'beginning' } as const
+    await expect(postgresLog({ client: pool }).subscribe(subscription)).rejects.toMatchObject({
+      code: 'store-unavailable',
+    })
+    expect(pool.totalCount).toBe(MAX - 1)
   })
 
   describe.each(bridges)('$name', ({ open }) => {

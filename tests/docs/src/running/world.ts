@@ -19,6 +19,7 @@ insert into seats values ('hamlet', 10);
 create table customers (id text, email text);
 insert into customers values ('order-42', 'ana@shop.example');
 create table emails (address text);
+create table invitations (id text, version int, email text);
 create table sales (day timestamptz);
 create table my_outbox (id serial primary key, type text, data jsonb);
 insert into my_outbox (type, data) values ('order.created', '{}');

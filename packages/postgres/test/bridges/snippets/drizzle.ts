@@ -1,7 +1,7 @@
 import { postgresStore } from '@oncekey/postgres'
 import { fromDrizzle } from '@oncekey/postgres/drizzle'
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { pgTable, serial, text } from 'drizzle-orm/pg-core'
+import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
+import { type PgDatabase, pgTable, serial, text } from 'drizzle-orm/pg-core'
 import { Pool } from 'pg'
 
 const orders = pgTable('orders', { id: serial().primaryKey(), item: text().notNull() })
@@ -16,6 +16,5 @@ export const db: NodePgDatabase<typeof schema> & { $client: Pool } = drizzle({
 export const store = postgresStore({ client: fromDrizzle(db) })
 
 // const tx = await once.of(req).transaction()
-type Transaction = Parameters<Parameters<typeof db.transaction>[0]>[0]
-export const place = (tx: Transaction, item: string) =>
-  tx.insert(orders).values({ item }).returning()
+type Queries = PgDatabase<NodePgQueryResultHKT, typeof schema> // `db` and `tx` alike
+export const place = (tx: Queries, item: string) => tx.insert(orders).values({ item }).returning()
