@@ -84,7 +84,8 @@ test('a consumer reads both shapes of a payload', async () => {
 test('a consumer leaves an event whose row has gone on', async () => {
   await pool.query(`insert into invitations values ('7', 2, 'ana@shop.example')`)
   await transact(pool, async (_, emit) => {
-    for (const version of [1, 2]) emit({ type: 'invitation.issued', subject: '7', data: { version } })
+    for (const version of [1, 2])
+      emit({ type: 'invitation.issued', subject: '7', data: { version } })
     emit({ type: 'invitation.issued', subject: '8', data: { version: 1 } })
   })
   await deliver(await run('docs/outbox.md', "'invitation.issued'", 'invitations'))
