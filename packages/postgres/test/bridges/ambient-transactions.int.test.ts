@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  EntitySchema,
-  MikroORM,
-  RequestContext,
-  Transactional,
-  TransactionContext,
-} from '@mikro-orm/postgresql'
+import { EntitySchema, MikroORM, RequestContext, Transactional } from '@mikro-orm/postgresql'
 import { postgresStore } from '@oncekey/postgres'
 import { fromMikroOrm } from '@oncekey/postgres/mikro-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -77,14 +71,14 @@ describe("MikroORM's current manager", () => {
     { answer: kept('yes'), isKept: true },
     { answer: refused('no'), isKept: false },
   ])(
-    'is that of the transaction in a TransactionContext (kept: $isKept)',
+    'is in the transaction within em.transactional of its manager (kept: $isKept)',
     async ({ answer, isKept }) => {
       const attempt = await begun()
       const em = await attempt.transaction()
       const ids = Array.from({ length: 4 }, () => randomUUID()) as [string, string, string, string]
       const [plain, decorated, undone, unflushed] = ids
       await RequestContext.create(orm.em, () =>
-        TransactionContext.create(em, async () => {
+        em.transactional(async () => {
           await orm.em.getRepository(Order).insert({ id: plain })
           await place(decorated)
           await expect(place(undone, true)).rejects.toThrow('no')
