@@ -151,10 +151,10 @@ export function deliveryStates(
  * whose lease is over is taken from its worker: a claim that came to no outcome counts as an
  * attempt, so that no number is given twice, and without a lease its verdict changes nothing. If
  * the endpoint is paused or disabled, the delivery is `held` until that changes; if it was deleted,
- * nothing would ever claim the delivery, which is left as it is. The endpoint is read without a
- * lock: two retries that shared one would deadlock where both end the cooldown. So a deletion at the
- * same moment may go unseen. The deletion or the next purge then ends the delivery, as it ends every
- * pending one of a deleted endpoint.
+ * nothing would ever claim the delivery, which is left as it is. The endpoint is read without
+ * a lock: two retries that shared one would deadlock where both end the cooldown. So a deletion at
+ * the same moment may go unseen. The deletion or the next purge then ends the delivery, as it ends
+ * every pending one of a deleted endpoint.
  */
 export function retryDelivery(
   schema: string,
