@@ -26,4 +26,19 @@ export class PermanentError extends Error {
     super(message, 'cause' in options ? { cause: options.cause } : {})
     this.details = options.details
   }
+
+  /**
+   * Also true for an error of another copy of this package, as there may be in two bundles. For a
+   * class that extends it, the prototype decides.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: in a subclass `this` is the subclass
+    return isInstance(this, value)
+  }
+}
+
+function isInstance(asked: unknown, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(asked as never, value)) return true
+  if (asked !== PermanentError || !(value instanceof Error)) return false
+  return value.name === 'PermanentError' && 'details' in value
 }

@@ -12,3 +12,20 @@ test('a PermanentError keeps its cause and its details', () => {
     details: { code: 'card' },
   })
 })
+
+// Two bundles in one process have a copy of the package each.
+test('a PermanentError of another copy is one, and so is that of a class which extends it', () => {
+  class OtherCopy extends Error {
+    override readonly name = 'PermanentError'
+    readonly details: unknown = undefined
+  }
+  class Declined extends PermanentError {
+    override readonly name = 'Declined' as never
+  }
+  expect(new OtherCopy('declined')).toBeInstanceOf(PermanentError)
+  expect(new Declined('declined')).toBeInstanceOf(PermanentError)
+  expect(new Declined('declined')).toBeInstanceOf(Declined)
+  expect(new OtherCopy('declined')).not.toBeInstanceOf(Declined)
+  expect(new PermanentError('declined')).not.toBeInstanceOf(Declined)
+  expect(Object.assign(new Error('x'), { details: 1 })).not.toBeInstanceOf(PermanentError)
+})
