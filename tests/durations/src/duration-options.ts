@@ -145,7 +145,7 @@ export const durationOptions: readonly DurationOption[] = [
   row('outbox/src/publishers/publisher.ts: missingForMs', whole(0, LONGEST_KEPT_MS), (ms) =>
     rabbitmqPublisher({ name: 'a', connection: rabbit, exchange: '', missingForMs: ms }),
   ),
-  row('outbox/src/relay/event-bus.ts: timeoutMs', anyFrom(0), (ms) =>
+  row('outbox/src/event-bus.ts: timeoutMs', anyFrom(0), (ms) =>
     createEventBus({ log }).stop({ timeoutMs: ms }),
   ),
   relayOption('leaseMs', 30),
