@@ -64,14 +64,15 @@ test('a relay needs no more than the grants in docs/grants.md', async () => {
   await letters.redrive({ ids: [one?.id ?? ''] })
   await letters.discard([two?.id ?? ''], 'not needed')
   await waitFor(async () => (await letters.stats()).depth === 1, { what: 'it to die again' })
-  await relay.stop()
 
   // Moves time forward by three days, and the inbox's by a month.
   await database.query('update oncekey.outbox set part = (part + 5) % 8')
   await database.query(
     `update oncekey.processed_events set processed_at = processed_at - interval '31 days'`,
   )
-  expect((await log.maintain()).dropped).toBeGreaterThan(0)
+  // Transactions of other databases hold cursors back, so the relay works on meanwhile.
+  await waitFor(async () => (await log.maintain()).dropped > 0, { what: 'the events to be deleted' })
+  await relay.stop()
   expect(await database.query('select from oncekey.outbox')).toEqual([])
   await log.retire('effects')
 })
