@@ -1,10 +1,10 @@
-import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { createSagaRunner, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import { webhooks } from '@oncekey/webhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bareEnv, ended, oncekey, startOncekey } from './oncekey.ts'
+import { refuseAll } from './refuse-all.ts'
 import { cliDatabase } from './servers.ts'
 
 const database = cliDatabase(['webhooks', 'saga'])
@@ -32,16 +32,7 @@ beforeAll(async () => {
       occurredAt: new Date(),
     })),
   )
-  const email = consumer({
-    name: 'email',
-    types: ['order.*'],
-    async handle() {
-      throw new PermanentError('no such customer')
-    },
-  })
-  const relay = createRelay({ log, consumers: [email as never] })
-  while ((await relay.runOnce()) > 0);
-  await relay.stop()
+  await refuseAll(log as never)
   const order = saga<{ readonly item: string }, unknown>('order', { version: 1 }).step('ship', {
     kind: 'pivot',
     retry: { maxAttempts: 1 },

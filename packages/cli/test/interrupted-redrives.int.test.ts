@@ -1,9 +1,9 @@
 import { outboxEvent } from '@oncekey/core'
-import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { startProxy, waitFor } from '@oncekey/test-servers'
 import { beforeAll, expect, test } from 'vitest'
 import { ended, startOncekey } from './oncekey.ts'
+import { refuseAll } from './refuse-all.ts'
 import { cliDatabase } from './servers.ts'
 
 const database = cliDatabase()
@@ -20,15 +20,7 @@ beforeAll(async () => {
       outboxEvent({ type: 'order.created' }, { source: '/shop', traceparent: undefined }),
     ),
   )
-  const email = consumer({
-    name: 'email',
-    types: ['order.*'],
-    async handle() {
-      throw new PermanentError('no such customer')
-    },
-  })
-  const relay = createRelay({ log, consumers: [email as never] })
-  while ((await relay.runOnce()) > 0);
+  await refuseAll(log as never)
 })
 
 // A bug: an interrupted verb waited for seconds, dropped the error, and ended without a word about

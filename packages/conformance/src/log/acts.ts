@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { actTarget, type Operation, OptionsError } from '@oncekey/core'
+import { redrivesOf } from './fixture/carried-out.ts'
 import type { LogBehaviour, LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import type { LogContext } from './fixture/log-context.ts'
 import { controlOf } from './pausing.ts'
-import { redrivesOf } from './redrives.ts'
 import { someDead } from './some-dead.ts'
 
 /** What operators do to a log's consumers and dead letters is on record. */

@@ -11,6 +11,7 @@ import { lives } from './lives.ts'
 import { openTransactions } from './open-transactions.ts'
 import { pausing } from './pausing.ts'
 import { reading } from './reading.ts'
+import { redriveStarts } from './redrive-starts.ts'
 import { redrives } from './redrives.ts'
 import { retention } from './retention.ts'
 import { retiring } from './retiring.ts'
@@ -31,6 +32,7 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
     inbox(),
     deadLettersGroup(),
     redrives(),
+    redriveStarts(),
     pausing(),
     acts(),
     retention(),

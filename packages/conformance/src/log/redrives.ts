@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { OptionsError, type Redrive, type Redrives } from '@oncekey/core'
+import type { Redrives } from '@oncekey/core'
+import { carriedOut, FAST, redrivesOf } from './fixture/carried-out.ts'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
-import type { LogContext } from './fixture/log-context.ts'
 import { someDead } from './some-dead.ts'
 
 /**
@@ -213,92 +213,11 @@ export function redrives(): LogBehaviourGroup {
           assert.equal((await by.takeDue()).deliveries.length, 1)
         },
       },
-      {
-        title: 'are started once by a start that is sent again, also at the same time',
-        needs: ['redrives'],
-        async run(context) {
-          const { by } = await someDead(context, 1)
-          const on = redrivesOf(context)
-          const other = (await context.another()).deadLetters.redrives ?? on
-          const requestId = context.name()
-          const start = (to: Redrives) => to.start({ origin: by.consumer }, { ...FAST, requestId })
-          const together = await Promise.all([on, other, on, other].map(start))
-          const [id] = together
-          assert.ok(id)
-          await carriedOut(context, id)
-          assert.deepEqual(new Set([...together, await start(other)]), new Set([id]))
-          const another = { ...FAST, requestId: context.name() }
-          assert.notEqual(await on.start({ origin: by.consumer }, another), id)
-        },
-      },
-      {
-        title: 'are not started under the name of one that takes other letters',
-        needs: ['redrives'],
-        async run(context) {
-          const { by } = await someDead(context, 1)
-          const on = redrivesOf(context)
-          const named = { ...FAST, requestId: context.name() }
-          const since = (ms: number) => ({ origin: by.consumer, deadAfter: new Date(ms) })
-          const id = await on.start(since(0), named)
-          await assert.rejects(on.start({ origin: context.name() }, named), OptionsError)
-          await assert.rejects(on.start({ ...since(0), type: 'a' }, named), OptionsError)
-          await assert.rejects(on.start(since(0), { ...named, limit: 1 }), OptionsError)
-          // A caller that reckons a time from now has another one when it repeats the start.
-          assert.equal(await on.start(since(1_000), { ...named, ratePerSecond: 1 }), id)
-          await carriedOut(context, id)
-        },
-      },
-      {
-        title: 'are not started with a pace, a filter or a name that cannot be',
-        needs: ['redrives'],
-        async run(context) {
-          const on = redrivesOf(context)
-          const origin = context.name()
-          for (const pace of [
-            { ratePerSecond: 0 },
-            { ratePerSecond: Number.NaN },
-            { limit: 0 },
-            { limit: 1.5 },
-            { requestId: ' ' },
-            { requestId: 'x'.repeat(201) },
-          ]) {
-            await assert.rejects(on.start({ origin }, pace), OptionsError)
-          }
-          await assert.rejects(on.start({ origin, retired: true }, FAST), OptionsError)
-          await assert.rejects(on.list({}, { limit: 0 }), OptionsError)
-          await assert.rejects(on.portions('1', { limit: 1_001 }), OptionsError)
-        },
-      },
     ],
   }
 }
 
-/** A portion is one letter, and ten are due within a second. */
-const FAST = { ratePerSecond: 10 }
 const HOUR_MS = 3_600_000
-
-export function redrivesOf({ log }: LogContext): Redrives {
-  assert.ok(log.deadLetters.redrives)
-  return log.deadLetters.redrives
-}
-
-/** Carries until the redrive is over, and returns it. */
-async function carriedOut(
-  context: LogContext,
-  id: string,
-  afterEach: () => Promise<void> = async () => {},
-): Promise<Redrive> {
-  const on = redrivesOf(context)
-  return await context.soon(`the end of redrive ${id}`, async () => {
-    const { nextInMs } = await on.carry()
-    await afterEach()
-    const found = await on.get(id)
-    assert.ok(found)
-    if (found.state !== 'running') return found
-    await context.pass(Math.min(Math.max(nextInMs ?? 0, 1), 100))
-    return undefined
-  })
-}
 
 /** The ids that a redrive put back, in order. */
 async function taken(on: Redrives, id: string | undefined): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 import { OncekeyError, within } from '@oncekey/core'
 import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
-import { type HandleRules, transactionHandle } from './transaction-handle.ts'
+import type { HandleRules } from './handle-rules.ts'
+import { transactionHandle } from './transaction-handle.ts'
 
 /** A library's transaction that runs on a driver's. */
 export interface Wrapped<Tx> {

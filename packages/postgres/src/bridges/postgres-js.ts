@@ -4,6 +4,7 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import type { Close, HandleRules } from './handle-rules.ts'
 import {
   afterReading,
   emptyQuery,
@@ -19,7 +20,6 @@ import {
   withoutStrays,
 } from './on-postgres-js/stray-transactions.ts'
 import { type CopyStream, closeableCopy } from './open-streams.ts'
-import type { Close, HandleRules } from './transaction-handle.ts'
 
 /** The part of postgres.js's `sql` that is used here. */
 export interface PostgresJs<Tx> {

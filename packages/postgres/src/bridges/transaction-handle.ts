@@ -1,69 +1,9 @@
-import { OncekeyError } from '@oncekey/core'
+import type { OncekeyError } from '@oncekey/core'
 import { controlInText } from './control-in-text.ts'
+import type { Call, Close, HandleRules, Text } from './handle-rules.ts'
 import { nestedTransactions } from './nested-transactions.ts'
 import { closeStream, isSubmittable } from './open-streams.ts'
-
-/** Which members of a driver's transaction the guard checks or refuses, by the driver's names. */
-export interface HandleRules {
-  /** The methods that send SQL, each with how to find its text in the arguments. */
-  readonly statements: Readonly<Record<string, TextOf>>
-  /** The methods that are refused: they would end the transaction or give its connection away. */
-  readonly refused: readonly string[]
-  /**
-   * The methods that pass a nested transaction to a callback. The nested one is revoked with this
-   * one.
-   */
-  readonly nested?: readonly string[]
-  /**
-   * For statements that are sent later than they are created, and whose text is known only then:
-   * calls `check` with the text before one is sent, `opened` with how to close what it opens, and
-   * `lost` when it fails with the connection. `sent` gets how to fail it, for a driver that forgets
-   * it when the connection is lost; what that returns is called when it is answered. `made` is the
-   * call that created the statement.
-   */
-  readonly lazy?: (
-    statement: unknown,
-    check: (text: Text) => void,
-    opened: (close: Close) => void,
-    lost: (reason: unknown) => void,
-    sent: (fail: (error: Error) => void) => () => void,
-    made: Call,
-  ) => void
-  /**
-   * For a library that builds queries and sends them later: makes a transaction that calls `check`
-   * when a query built with it is about to be sent, passes the query's text to `look`, which
-   * returns the error if it must not be sent, and calls `sending` right before it is sent.
-   */
-  readonly checked?: (
-    transaction: object,
-    check: () => void,
-    look: (text: string | undefined) => OncekeyError | undefined,
-    sending: () => void,
-  ) => object
-}
-
-/** A call of a method of a transaction; without a name it is a call of the transaction itself. */
-export interface Call {
-  readonly transaction: object
-  readonly name?: string | symbol
-  readonly args: readonly unknown[]
-}
-
-/**
- * Closes a cursor or stream. Returns a promise if the next statement has to wait for the closing.
- */
-export type Close = () => Promise<void> | void
-
-type TextOf = (...args: unknown[]) => Text
-
-/** The text of a statement; undefined if nothing of it can be seen. */
-export type Text = string | PartedText | undefined
-
-/** A text that was put together from parts. A part that cannot be seen is ` $1 ` in it. */
-export interface PartedText {
-  readonly text: string
-  readonly isWhole: boolean
-}
+import { connectionLost, transactionControl, transactionOver } from './transaction-errors.ts'
 
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
@@ -283,30 +223,3 @@ export function transactionHandle<Tx extends object>(
 
 /** Every text that ends a transaction contains one of these words; so do many that do not. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
-
-export function transactionOver(): OncekeyError {
-  return new OncekeyError(
-    'transaction-over',
-    'The transaction ended with the response, and its connection may serve another request by now. ' +
-      'Await everything that writes before responding, or use the pool for what comes after.',
-  )
-}
-
-function connectionLost(cause: unknown): OncekeyError {
-  const what = cause instanceof Error ? cause.message : String(cause)
-  return new OncekeyError(
-    'transaction-over',
-    `The connection of the transaction was lost while the handler ran: ${what}. Nothing that was ` +
-      'written in it is kept. Let the error through; the retry runs again.',
-    { cause },
-  )
-}
-
-function transactionControl(what: string): OncekeyError {
-  return new OncekeyError(
-    'transaction-control',
-    `${what} on the transaction of an idempotent request: Oncekey commits it with the response. ` +
-      'To undo the writes, throw or answer with a 4xx or 5xx status; to undo a part of them, use ' +
-      'SAVEPOINT and ROLLBACK TO; for a transaction of your own, take a connection from the pool.',
-  )
-}

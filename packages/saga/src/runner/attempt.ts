@@ -1,29 +1,17 @@
-import {
-  callLater,
-  deriveKey,
-  OncekeyError,
-  OptionsError,
-  type OutboxEvent,
-  outboxEvent,
-  sleep,
-} from '@oncekey/core'
-import { atOnce } from '@oncekey/core/options'
-import { PermanentError } from '@oncekey/outbox'
+import type { OutboxEvent } from '@oncekey/core'
 import { isOutcomeKnown } from '@oncekey/postgres/client'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
-import type { CompensationContext } from '../definition/step.ts'
-import { isA, isResultInvalid } from '../run/failure.ts'
-import { type Failure, failed, givenBack, type Move, succeeded } from '../run/move.ts'
+import { failed, givenBack, type Move, succeeded } from '../run/move.ts'
 import type { Action } from '../run/next-action.ts'
 import type { Run } from '../run/run.ts'
-import { asStep } from '../state/concurrency-limit.ts'
-import { firstAbort } from '../state/first-abort.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
+import { committed, failureFrom, refusedFailure } from './attempt-failure.ts'
+import { type Call, callStep } from './call-step.ts'
 import { type EndOfCall, type KeptEnd, keptFor } from './kept-end.ts'
-import { type StepTransaction, stepTransaction, type Written } from './step-transaction.ts'
+import { stepTransaction, type Written } from './step-transaction.ts'
 
 /**
  * The result of an attempt: the recorded move, or why nothing was recorded. `kept` is how the call
@@ -126,7 +114,7 @@ async function tried<Tx>(
     const call: Call = { isRunning: false }
     tell('oncekey:saga-attempt', () => message)
     try {
-      const value = await called(runner, definition, held, run, action, transaction, events, call)
+      const value = await callStep(runner, definition, held, run, action, transaction, events, call)
       const what = `The result of step "${step.name}" of saga "${run.saga}"`
       return { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
     } catch (error) {
@@ -136,11 +124,6 @@ async function tried<Tx>(
       return failureFrom(run, action, error, performance.now() - startedAt)
     }
   }
-}
-
-/** One call of a step's function, which may still be running when the attempt is over. */
-interface Call {
-  isRunning: boolean
 }
 
 /**
@@ -166,155 +149,3 @@ async function leave<Tx>(runner: RunnerState<Tx>, { id, epoch, move }: Held): Pr
     reportError({ error, during: 'drive', runId: id })
   }
 }
-
-/**
- * Calls the step's function, until it returns, the time limit expires, or the run is lost. After
- * the time limit the function gets up to a second to return. After a cancellation or a stop the
- * runner waits for the function, so that everything it does is done before the step is undone, or
- * repeated elsewhere.
- */
-async function called<Tx>(
-  runner: RunnerState<Tx>,
-  { name }: Definition,
-  held: Held,
-  run: Run,
-  action: Action,
-  transaction: StepTransaction<Tx>,
-  events: OutboxEvent[],
-  calling: Call,
-): Promise<unknown> {
-  const { step, direction, position, attempt } = action
-  const timeout = new AbortController()
-  const over = firstAbort([held.lostSignal, held.givenUpSignal, timeout.signal])
-  const asked = firstAbort([over.signal, held.endSignal])
-  const { signal } = asked
-  const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
-  let isOpen = true
-  let running: Promise<unknown> | undefined
-  const row = run.steps.get(position)
-  const label = direction === 'run' ? step.name : `compensate ${step.name}`
-
-  const context: CompensationContext<unknown, unknown, unknown, unknown> = {
-    input: run.input,
-    state: stateBefore(run, position),
-    result: row?.state === 'done' ? row.result : undefined,
-    runId: run.id,
-    attempt,
-    signal,
-    idempotencyKey: deriveKey({ namespace: 'saga', scope: run.saga, key: run.id }, label),
-    transaction: () => transaction.open(),
-    emit(event) {
-      if (!isOpen) throw attemptOver()
-      const source = runner.eventSource ?? `/saga/${name}`
-      events.push(outboxEvent(event, { source, traceparent: run.traceparent }))
-    },
-  }
-  try {
-    signal.throwIfAborted()
-    const call = direction === 'run' ? step.run : step.compensate
-    calling.isRunning = true
-    running = asStep(async () => call?.(context))
-    const returned = () => {
-      calling.isRunning = false
-    }
-    running.then(returned, returned)
-    return await Promise.race([running, rejected(over.signal)])
-  } catch (error) {
-    const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
-    if (timeout.signal.aborted && !isGone)
-      await endOf(running, Math.min(step.timeoutMs, RETURN_MS), held)
-    throw error
-  } finally {
-    isOpen = false
-    timer.cancel()
-    asked.release()
-    over.release()
-  }
-}
-
-/** The results of the steps before `position`, by name. */
-export function stateBefore(run: Run, position: number): Record<string, unknown> {
-  const before = [...run.steps.values()].filter((row) => row.position < position)
-  return Object.fromEntries(before.map(({ name, result }) => [name, result]))
-}
-
-function failureFrom(
-  run: Run,
-  { step, direction }: Action,
-  error: unknown,
-  durationMs: number,
-): Failure {
-  if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
-  const isPermanent = isA(PermanentError, error) || saysPermanent(step, error, run.id)
-  // A compensation has no compensation. If it cannot succeed, an operator has to decide.
-  if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
-  return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
-}
-
-/**
- * The attempt has failed because its end could not be recorded. The error is one of the database:
- * even if the step calls it permanent, it does not say that the function, which had returned, left
- * nothing behind elsewhere.
- */
-function refusedFailure(run: Run, action: Action, error: unknown, durationMs: number): Failure {
-  return { ...failureFrom(run, action, error, durationMs), hadNoEffect: false }
-}
-
-/** Another attempt would write a second time, whatever the step says about the error. */
-function committed(failure: Failure): Failure {
-  return { ...failure, kind: 'permanent', hadNoEffect: false, hasCommitted: true }
-}
-
-/**
- * Calls the step's `isPermanent`. If it throws or returns anything but a boolean, such as a
- * promise, the error is reported and the failure counts as transient.
- */
-function saysPermanent(step: Action['step'], failure: unknown, runId: string): boolean {
-  try {
-    const permanent: unknown = atOnce(step.isPermanent(failure))
-    if (typeof permanent === 'boolean') return permanent
-    throw new OptionsError(
-      `isPermanent of step "${step.name}" returned ${String(permanent)}: return true or false, at once.`,
-    )
-  } catch (error) {
-    reportError({ error, during: 'is-permanent', runId })
-    return false
-  }
-}
-
-/**
- * After the time limit, waits for the function to return, so that it does not overlap with a retry
- * or its compensation.
- */
-async function endOf(
-  running: Promise<unknown> | undefined,
-  ms: number,
-  { lostSignal, givenUpSignal }: Held,
-): Promise<void> {
-  const patience = new AbortController()
-  const stopped = firstAbort([patience.signal, lostSignal, givenUpSignal])
-  await Promise.race([running?.catch(() => {}), sleep(ms, stopped.signal)])
-  patience.abort()
-  stopped.release()
-}
-
-function rejected(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-}
-
-function timedOut({ step, direction }: Action): Error {
-  const what = direction === 'run' ? `Step "${step.name}"` : `The compensation of "${step.name}"`
-  return new OncekeyError('handler-timeout', `${what} took longer than ${step.timeoutMs} ms.`)
-}
-
-function attemptOver(): OncekeyError {
-  return new OncekeyError(
-    'attempt-over',
-    'emit(): the attempt has ended. Call emit() before the step returns.',
-  )
-}
-
-/** How long a function may take to return after its time limit. Milliseconds. */
-const RETURN_MS = 1_000

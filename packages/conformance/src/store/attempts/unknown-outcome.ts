@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Claim } from '@oncekey/core'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import {
   completionOf,
@@ -6,6 +7,7 @@ import {
   expectDecision,
   expectReplay,
   responseOf,
+  type StoreContext,
 } from '../fixture/store-context.ts'
 
 /** Lease mode: what a claim gets when an attempt ended without reporting its outcome. */
@@ -16,12 +18,12 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'results from a lease that ran out, with the time',
         needs: ['lease mode'],
-        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+        async run(context) {
+          const { claim, run, lapse, shortLeaseMs } = context
           const first = claim({ leaseMs: shortLeaseMs })
           await run(first)
           await lapse(first)
-          const held = await begin(retry(first, { whenUnknown: 'hold' }))
-          const { since } = expectDecision(held, 'unknown')
+          const { since } = await heldBy(context, first)
           assert.ok(since instanceof Date && !Number.isNaN(since.getTime()))
         },
       },
@@ -73,12 +75,12 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'has a name that no attempt has after a release, when the numbers begin again',
         needs: ['lease mode'],
-        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+        async run(context) {
+          const { claim, retry, begin, run, lapse, shortLeaseMs } = context
           const first = claim({ leaseMs: shortLeaseMs })
           await run(first)
           await lapse(first)
-          const held = await begin(retry(first, { whenUnknown: 'hold' }))
-          const { attempt: retakes } = expectDecision(held, 'unknown')
+          const { attempt: retakes } = await heldBy(context, first)
           await (await run(retry(first))).release()
           const again = await run(retry(first))
           assert.equal(again.number, 1)
@@ -90,11 +92,11 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'that is known by now is told to a claim that names its attempt',
         needs: ['lease mode'],
-        async run({ claim, retry, begin, run, finish }) {
+        async run(context) {
+          const { claim, retry, begin, run, finish } = context
           const first = claim()
           await (await run(first)).abandon()
-          const held = await begin(retry(first, { whenUnknown: 'hold' }))
-          const { attempt: retakes } = expectDecision(held, 'unknown')
+          const { attempt: retakes } = await heldBy(context, first)
           const response = await finish(retry(first))
           expectReplay(await begin(retry(first, { retakes })), response)
         },
@@ -117,11 +119,12 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'that was only reported can still be resolved by its attempt',
         needs: ['lease mode'],
-        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+        async run(context) {
+          const { claim, retry, begin, run, lapse, shortLeaseMs } = context
           const first = claim({ leaseMs: shortLeaseMs })
           const attempt = await run(first)
           await lapse(first)
-          expectDecision(await begin(retry(first, { whenUnknown: 'hold' })), 'unknown')
+          await heldBy(context, first)
           const response = responseOf('after all')
           assert.equal(await attempt.complete(completionOf({ response })), 'stored')
           expectReplay(await begin(retry(first, { whenUnknown: 'hold' })), response)
@@ -130,11 +133,11 @@ export function unknownOutcome(): StoreBehaviourGroup {
       {
         title: 'is forgotten when the attempt that retook it is released',
         needs: ['lease mode'],
-        async run({ claim, retry, begin, run }) {
+        async run(context) {
+          const { claim, retry, run } = context
           const first = claim()
           await (await run(first)).abandon()
-          const held = await begin(retry(first, { whenUnknown: 'hold' }))
-          const { attempt: retakes } = expectDecision(held, 'unknown')
+          const { attempt: retakes } = await heldBy(context, first)
           await (await run(retry(first))).release()
           const next = await run(retry(first, { whenUnknown: 'hold' }))
           assert.equal(next.number, 1)
@@ -144,4 +147,9 @@ export function unknownOutcome(): StoreBehaviourGroup {
       },
     ],
   }
+}
+
+/** Claims with `hold`, and returns what is told of the attempt whose outcome is unknown. */
+async function heldBy({ begin, retry }: StoreContext, first: Claim) {
+  return expectDecision(await begin(retry(first, { whenUnknown: 'hold' })), 'unknown')
 }
