@@ -118,6 +118,12 @@ export const fates: readonly Fate[] = [
   {
     page: 'docs/migrating.md',
     language: 'ts',
+    having: 'class OldKeys',
+    by: [RUNNING, 'tests/docs/test/snippets.int.test.ts', 'tests/docs/test/old-keys.test.ts'],
+  },
+  {
+    page: 'docs/migrating.md',
+    language: 'ts',
     having: 'withKeysOf(',
     by: [RUNNING, 'tests/docs/test/snippets.int.test.ts', 'tests/docs/test/two-stores.int.test.ts'],
   },

@@ -134,6 +134,14 @@ export const around: readonly Around[] = [
   },
   { page: 'docs/migrating.md', having: 'old_keys', names: onceOfExpress },
   {
+    page: 'docs/migrating.md',
+    having: 'class OldKeys',
+    home: 'packages/nestjs',
+    names: {
+      find: "(request: unknown) => Promise<{ status: number; body: Record<string, unknown> } | 'running' | undefined>",
+    },
+  },
+  {
     page: 'docs/dashboard.md',
     having: 'loggedIn.run(req.user',
     // An application that has declared what its login puts on the request.

@@ -154,6 +154,7 @@ export function reader(
     userOf: () => () => USER,
     currentUser: () => async () => USER,
     accountOf: () => () => USER.id,
+    find: () => async () => undefined,
     authorize: () => () => ({ actor: USER.email, may: 'all' }),
     session: () => (req: IncomingMessage, _: ServerResponse, next: () => void) => {
       Object.assign(req, { user: USER })

@@ -6,7 +6,7 @@ import { redisLog } from '@oncekey/redis'
 import { createSagaRunner } from '@oncekey/saga'
 import { watch } from '@oncekey/telemetry'
 import { waitFor } from '@oncekey/test-servers'
-import express, { type RequestHandler } from 'express'
+import express, { type Request, type RequestHandler } from 'express'
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import { register } from 'prom-client'
@@ -137,8 +137,7 @@ interface OldRecord {
 }
 
 type AnswerOldKeys = (
-  find: (scope: string, key: string) => Promise<OldRecord | 'running' | undefined>,
-  scopeOf: (req: unknown) => string,
+  find: (req: Request, key: string) => Promise<OldRecord | 'running' | undefined>,
 ) => RequestHandler
 
 const OLD: Readonly<Record<string, OldRecord | 'running'>> = {
@@ -152,27 +151,23 @@ const OLD: Readonly<Record<string, OldRecord | 'running'>> = {
     ],
     body: Buffer.from('ok'),
   },
+  text: { status: 200, headers: [['content-type', 'application/json']], body: '{"id":2}' },
   running: 'running',
 }
 
 async function askForAnOldKey(answerOldKeys: AnswerOldKeys): Promise<void> {
   const app = express()
-  app.use(
-    answerOldKeys(
-      async (scope, key) => (scope === 'ana' ? OLD[key] : undefined),
-      () => 'ana',
-    ),
-  )
+  app.use(answerOldKeys(async (req, key) => (req.path === '/' ? OLD[key] : undefined)))
   app.post('/', (_, res) => void res.status(202).json(2))
   const { url, close } = await servedApp(app)
   const answers = []
-  for (const key of ['json', 'bytes', 'running', 'new']) {
+  for (const key of ['json', 'bytes', 'text', 'running', 'new']) {
     const response = await fetch(url, { method: 'POST', headers: { 'idempotency-key': key } })
     const cookies = response.headers.getSetCookie().join()
     answers.push(`${response.status} ${cookies} ${await response.text()}`)
   }
   await close()
-  const wanted = ['201  {"id":1}', '203 a=1,b=2 ok', '409  ', '202  2']
+  const wanted = ['201  {"id":1}', '203 a=1,b=2 ok', '200  {"id":2}', '409  ', '202  2']
   if (answers.join() !== wanted.join()) throw new Error(`It answered ${answers}.`)
 }
 
