@@ -71,7 +71,9 @@ test('a relay needs no more than the grants in docs/grants.md', async () => {
     `update oncekey.processed_events set processed_at = processed_at - interval '31 days'`,
   )
   // Transactions of other databases hold cursors back, so the relay works on meanwhile.
-  await waitFor(async () => (await log.maintain()).dropped > 0, { what: 'the events to be deleted' })
+  await waitFor(async () => (await log.maintain()).dropped > 0, {
+    what: 'the events to be deleted',
+  })
   await relay.stop()
   expect(await database.query('select from oncekey.outbox')).toEqual([])
   await log.retire('effects')
