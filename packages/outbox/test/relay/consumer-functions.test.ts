@@ -1,6 +1,13 @@
 import { memoryLog, memoryStore, outboxEvent } from '@oncekey/core'
-import { consumer, createRelay, deadLetters } from '@oncekey/outbox'
+import {
+  type ConsumerContext,
+  consumer,
+  createRelay,
+  deadLetters,
+  PermanentError,
+} from '@oncekey/outbox'
 import { describe, expect, test } from 'vitest'
+import { publisher } from '../../src/publishers/publisher.ts'
 
 function logOf() {
   const log = memoryLog(memoryStore())
@@ -97,5 +104,84 @@ describe("a consumer's function", () => {
     const letter = await log.deadLetters.get(items[0]?.id ?? '')
     expect(letter?.error).toMatchObject({ name: 'Error', message: 'card declined' })
     expect(letter?.history[0]?.error.stack).toMatch(/\[cause\][\s\S]*(amount|self)/)
+  })
+})
+
+// A bug: an `isPermanent` that names the errors worth a retry was asked about the relay's own, too.
+// An event that was slow once, or found no connection, was a dead letter at once.
+describe('isPermanent is not asked about an error that the relay itself made:', () => {
+  const asked: unknown[] = []
+  const all = {
+    name: 'declining',
+    maxAttempts: 2,
+    backoff: () => 0,
+    isPermanent: (error: unknown) => asked.push(error) > 0,
+  }
+
+  test.each<[string, Partial<Parameters<typeof consumer>[0]> & { handle: never }]>([
+    [
+      'the time limit of an attempt',
+      { attemptTimeoutMs: 10, handle: (() => new Promise(() => {})) as never },
+    ],
+    [
+      'a transaction that cannot be opened',
+      { handle: (({ transaction }: ConsumerContext) => transaction()) as never },
+    ],
+    [
+      'the same, wrapped',
+      {
+        handle: (async ({ transaction }: ConsumerContext) => {
+          await transaction().catch((cause) => Promise.reject(new Error('not taken in', { cause })))
+        }) as never,
+      },
+    ],
+    ['an event that emit() refuses', { handle: (({ emit }: ConsumerContext) => emit({ type: '' })) as never }],
+  ])('%s', async (_, options) => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    const once = relay(consumer({ ...all, ...options }))
+    await once.runOnce()
+    expect((await deadLetters(log.deadLetters).list()).items).toEqual([])
+    await once.runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ reason: 'exhausted', attempts: 2 }])
+    expect(asked).toEqual([])
+  })
+
+  test('but a PermanentError is one, whatever its cause', async () => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    const handle = async ({ transaction }: ConsumerContext) => {
+      await transaction().catch((cause) => Promise.reject(new PermanentError('no', { cause })))
+    }
+    await relay(consumer({ ...all, handle })).runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ reason: 'permanent' }])
+  })
+
+  test('the wait of a publisher for its broker', async () => {
+    const { emit, relay, log } = logOf()
+    const down = new Error('the broker is down')
+    const sending = publisher(
+      {
+        name: 'broker',
+        ordered: false,
+        attemptTimeoutMs: 50,
+        backoff: () => 60_000,
+        isPermanent: (error) => error !== down,
+      },
+      {
+        isForOne: true,
+        isPermanent: () => false,
+        isOfDestination: () => false,
+        missingForMs: 60_000,
+        prepare: () => ({ to: 'topic', send: () => Promise.reject(down) }),
+      },
+    )
+    for (const subject of ['one', 'two']) {
+      await emit(subject)
+      await relay(sending).runOnce()
+    }
+    expect((await deadLetters(log.deadLetters).list()).items).toEqual([])
   })
 })
