@@ -99,7 +99,9 @@ describe('a PermanentError of the pivot, after an attempt whose outcome is unkno
 
   test('leaves the run stuck, however often it is resumed', async () => {
     const { flow, story } = payment('declined-later', ({ attempt }) =>
-      attempt === 1 && !story.includes('declined') ? gone() : void story.push('declined') ?? declined(),
+      attempt === 1 && !story.includes('declined')
+        ? gone()
+        : (void story.push('declined') ?? declined()),
     )
     const { sagas, alerts } = runnerOf([flow])
     const id = randomUUID()

@@ -15,7 +15,11 @@ test.each<[string, unknown, boolean]>([
   ['that is one of them', ours, true],
   ['that is no Error and one of them', 'a text', true],
   ['whose cause is one of them', new Error('one', { cause: ours }), true],
-  ['whose cause has it as its cause', new Error('1', { cause: new Error('2', { cause: ours }) }), true],
+  [
+    'whose cause has it as its cause',
+    new Error('1', { cause: new Error('2', { cause: ours }) }),
+    true,
+  ],
   ['of another making', new Error('ours'), false],
   ['with another cause', new Error('one', { cause: new Error('ours') }), false],
   ['that is its own cause', circular, false],

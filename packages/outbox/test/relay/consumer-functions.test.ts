@@ -135,7 +135,10 @@ describe('isPermanent is not asked about an error that the relay itself made:', 
         }) as never,
       },
     ],
-    ['an event that emit() refuses', { handle: (({ emit }: ConsumerContext) => emit({ type: '' })) as never }],
+    [
+      'an event that emit() refuses',
+      { handle: (({ emit }: ConsumerContext) => emit({ type: '' })) as never },
+    ],
   ])('%s', async (_, options) => {
     const { emit, relay, log } = logOf()
     await emit('one')

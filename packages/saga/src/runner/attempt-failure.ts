@@ -23,8 +23,7 @@ export function failureFrom(
   if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
   const { step, direction } = action
   const isPermanent =
-    isA(PermanentError, error) ||
-    (!isCausedByOne(error, own) && saysPermanent(step, error, run.id))
+    isA(PermanentError, error) || (!isCausedByOne(error, own) && saysPermanent(step, error, run.id))
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   const hadNoEffect = direction === 'run' && !mayHaveRunBefore(run, action)

@@ -98,10 +98,7 @@ export function listUnknownRuns(
 }
 
 /** The JSON in `run`. */
-export type UnknownRunJson = Pick<
-  ListedRunJson,
-  'id' | 'saga' | 'version' | 'definition' | 'plan'
->
+export type UnknownRunJson = Pick<ListedRunJson, 'id' | 'saga' | 'version' | 'definition' | 'plan'>
 
 /**
  * Deletes runs that ended at least `retentionMs` ago, with everything recorded about them. Runs
