@@ -9,14 +9,15 @@ import {
 import { describe, expect, test } from 'vitest'
 import { publisher } from '../../src/publishers/publisher.ts'
 
-function logOf() {
+function logOf({ hasConnections = true } = {}) {
   const log = memoryLog(memoryStore())
+  const takeIn = () => Promise.reject(new Error('no connection within 5000 ms'))
   const emit = (subject: string) =>
     log.append([
       outboxEvent({ type: 'order.created', subject }, { source: '/', traceparent: undefined }),
     ])
   const relay = (of: Parameters<typeof createRelay>[0]['consumers'][number]) =>
-    createRelay({ log, consumers: [of as never] })
+    createRelay({ log: hasConnections ? log : { ...log, takeIn }, consumers: [of as never] })
   return { log, emit, relay }
 }
 
@@ -140,7 +141,7 @@ describe('isPermanent is not asked about an error that the relay itself made:', 
       { handle: (({ emit }: ConsumerContext) => emit({ type: '' })) as never },
     ],
   ])('%s', async (_, options) => {
-    const { emit, relay, log } = logOf()
+    const { emit, relay, log } = logOf({ hasConnections: false })
     await emit('one')
     const once = relay(consumer({ ...all, ...options }))
     await once.runOnce()
@@ -152,7 +153,7 @@ describe('isPermanent is not asked about an error that the relay itself made:', 
   })
 
   test('but a PermanentError is one, whatever its cause', async () => {
-    const { emit, relay, log } = logOf()
+    const { emit, relay, log } = logOf({ hasConnections: false })
     await emit('one')
     const handle = async ({ transaction }: ConsumerContext) => {
       await transaction().catch((cause) => Promise.reject(new PermanentError('no', { cause })))
@@ -181,9 +182,10 @@ describe('isPermanent is not asked about an error that the relay itself made:', 
         prepare: () => ({ to: 'topic', send: () => Promise.reject(down) }),
       },
     )
+    const once = relay(sending)
     for (const subject of ['one', 'two']) {
       await emit(subject)
-      await relay(sending).runOnce()
+      await once.runOnce()
     }
     expect((await deadLetters(log.deadLetters).list()).items).toEqual([])
   })
