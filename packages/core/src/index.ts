@@ -155,6 +155,7 @@ export { type Call, type OnceOptions, type Outcome, once } from './engine/once.t
 export type { DispositionOf, EngineOptions, ResolvedOptions } from './engine/options.ts'
 export type { Answer, Failure, RunOutcome } from './engine/outcome.ts'
 export { checkScopeOption } from './engine/resolve-options.ts'
+export { isCausedByOne } from './errors/caused-by.ts'
 export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors/errors.ts'
 export { messageOf } from './errors/message-of.ts'
 export { type MemoryLogOptions, memoryLog } from './memory/memory-log.ts'

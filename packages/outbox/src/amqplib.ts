@@ -1,5 +1,6 @@
 import { endsWithin, OptionsError, within } from '@oncekey/core'
 import { PermanentError } from './consumer/permanent-error.ts'
+import { ownFailure } from './publishers/own-failure.ts'
 import type { RabbitChannel, RabbitConnection, RabbitEnvelope, RabbitReturn } from './rabbitmq.ts'
 
 /** The part of a `ChannelModel` of `amqplib` that is used. */
@@ -68,7 +69,7 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
   function opened(): Promise<Opened> {
     if (opening !== undefined) return opening
     const asked = open()
-    const mine = within(OPEN_WITHIN_MS, asked, () => new Error('The broker does not answer.'))
+    const mine = within(OPEN_WITHIN_MS, asked, () => ownFailure('The broker does not answer.'))
     opening = mine
     mine.then(
       ({ channel }) => channel.on('close', () => forget(mine)),

@@ -5,6 +5,7 @@ import { PermanentError } from './consumer/permanent-error.ts'
 import { cloudEventAttributes } from './publishers/cloud-event.ts'
 import { destinationFrom } from './publishers/destination-option.ts'
 import { oneSendEach } from './publishers/one-send-each.ts'
+import { ownFailure } from './publishers/own-failure.ts'
 import { MISSING_FOR_MS, type PublisherSettings, publisher } from './publishers/publisher.ts'
 
 /** The part of an `ioredis` client, single or cluster, that is used. */
@@ -107,7 +108,7 @@ function connectionOf(
     const { status, once } = client
     if (status === undefined || once === undefined || !IS_CONNECTING.has(status)) return
     waiting ??= wait()
-    const notYet = () => new Error(`The client is not connected to Redis, but "${status}".`)
+    const notYet = () => ownFailure(`The client is not connected to Redis, but "${status}".`)
     await within(withinMs, waiting, notYet, signal)
     // It may have aborted just after the client was there.
     signal.throwIfAborted()

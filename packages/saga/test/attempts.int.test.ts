@@ -4,14 +4,15 @@ import { saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
-import { AT_ONCE, database, effectsOf, note, retry, runnerOf } from './failing-steps.ts'
-
-/**
- * The guard of a transaction does not see this COMMIT in a session in which a backslash escapes the
- * quote behind it.
- */
-const WITH_ESCAPES = 'set local standard_conforming_strings = off'
-const UNSEEN_COMMIT = "select '\\''; commit; select ''"
+import {
+  AT_ONCE,
+  commitUnseen,
+  database,
+  effectsOf,
+  note,
+  retry,
+  runnerOf,
+} from './failing-steps.ts'
 
 describe('an attempt', () => {
   test('of a local step is rolled back when it fails, and the next one starts from scratch', async () => {
@@ -254,8 +255,7 @@ describe('an attempt', () => {
         async run({ transaction, runId }) {
           const tx = await transaction()
           await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
-          await tx.query(WITH_ESCAPES)
-          await tx.query(UNSEEN_COMMIT)
+          await commitUnseen(tx)
           if (how === 'and threw') throw new Error('a bug')
         },
         ...(kind === 'compensatable' && { compensate: ({ runId }) => void undone.push(runId) }),
@@ -284,8 +284,7 @@ describe('an attempt', () => {
       async run({ transaction, runId }) {
         const tx = await transaction()
         await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
-        await tx.query(WITH_ESCAPES)
-        await tx.query(UNSEEN_COMMIT)
+        await commitUnseen(tx)
         tx.query('select pg_advisory_xact_lock(4711)').catch(() => {})
         throw new Error('a bug')
       },

@@ -22,6 +22,15 @@ export const effectsOf = async (run: string) =>
     ({ step }) => step,
   )
 
+/**
+ * Commits a step's transaction. Its guard does not see this COMMIT in a session in which a
+ * backslash escapes the quote behind it.
+ */
+export async function commitUnseen(tx: PoolClient): Promise<void> {
+  await tx.query('set local standard_conforming_strings = off')
+  await tx.query("select '\\''; commit; select ''")
+}
+
 export function runnerOf(
   sagas: AnySaga<PoolClient>[],
   options: Partial<SagaRunnerOptions<PoolClient>> = {},

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { saga } from '@oncekey/saga'
+import { PermanentError, saga } from '@oncekey/saga'
 import type { PoolClient } from 'pg'
 import { beforeAll, expect, test } from 'vitest'
 import { AT_ONCE, database, retry, runnerOf } from './failing-steps.ts'
@@ -95,6 +95,28 @@ test('a failure whose record is refused for long is recorded without another cal
     code: 'saga-compensated',
   })
   expect(calls).toEqual(['charged', 'refunded'])
+})
+
+test('a pivot that was declined is undone also if the record of that was refused at first', async () => {
+  const calls: string[] = []
+  const flow = saga<null, PoolClient>('declined-refused', { version: 1 })
+    .step('reserve', {
+      run: () => void calls.push('reserved'),
+      compensate: () => void calls.push('released'),
+    })
+    .step('capture-refused', {
+      kind: 'pivot',
+      run() {
+        calls.push('declined')
+        throw new PermanentError('declined')
+      },
+    })
+  await refusing('capture-refused', '57014', 8, 'failed')
+  const { sagas } = runnerOf([flow])
+  await expect(sagas.execute(flow, { id: randomUUID(), input: null })).rejects.toMatchObject({
+    code: 'saga-compensated',
+  })
+  expect(calls).toEqual(['reserved', 'declined', 'released'])
 })
 
 // A bug: an error of the step's COMMIT that `isPermanent` accepts counted as the word of the step

@@ -5,6 +5,7 @@ import {
   emittedIds,
   type HeldSlot,
   type Intake,
+  isCausedByOne,
   type Later,
   type LoggedEvent,
   OncekeyError,
@@ -19,7 +20,12 @@ import { type DeliveredEvent, deliveredEvent } from './delivered-event.ts'
  */
 export type AttemptOutcome =
   | { readonly kind: 'done' }
-  | { readonly kind: 'failed'; readonly error: unknown }
+  | {
+      readonly kind: 'failed'
+      readonly error: unknown
+      /** Whether the relay made the error, so that it says nothing about the event. */
+      readonly isOwn: boolean
+    }
 
 /**
  * The state of one attempt. A relay makes up to 50,000 attempts a second, so an attempt is one
@@ -48,6 +54,13 @@ export interface AttemptState<Tx> {
   over: OncekeyError | undefined
   /** Whether the inbox reports that this consumer has already taken in all of these events. */
   duplicate: boolean
+  /** The errors that `transaction()`, `begin()` and `emit()` threw into the consumer. */
+  own: Set<unknown> | undefined
+}
+
+/** The end of an attempt that failed with `error`. */
+export function failedWith<Tx>({ own }: AttemptState<Tx>, error: unknown): AttemptOutcome {
+  return { kind: 'failed', error, isOwn: own !== undefined && isCausedByOne(error, own) }
 }
 
 export function firstOf<Tx>({ events }: AttemptState<Tx>): DeliveredEvent {
@@ -68,6 +81,20 @@ export function signalOf<Tx>(state: AttemptState<Tx>): AbortSignal {
 }
 
 async function open<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
+  try {
+    return await opened(state)
+  } catch (error) {
+    throw own(state, error)
+  }
+}
+
+function own<Tx>(state: AttemptState<Tx>, error: unknown): unknown {
+  state.own ??= new Set()
+  state.own.add(error)
+  return error
+}
+
+async function opened<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
   if (state.over !== undefined) throw transactionOver(state.over)
   if (!state.log.capabilities.transactions) throw noTransactions(state.log)
   state.intake ??= takeIn(state)
@@ -102,6 +129,14 @@ export async function begin<Tx>(
 }
 
 export function emit<Tx>(state: AttemptState<Tx>, event: EmittedEvent): void {
+  try {
+    add(state, event)
+  } catch (error) {
+    throw own(state, error)
+  }
+}
+
+function add<Tx>(state: AttemptState<Tx>, event: EmittedEvent): void {
   if (state.over !== undefined) {
     throw new OncekeyError(
       'attempt-over',

@@ -10,7 +10,7 @@ import {
 } from '@oncekey/core'
 import { isPromise } from '@oncekey/core/options'
 import { batchContext, eachContext } from './attempt-context.ts'
-import type { AttemptOutcome, AttemptState } from './attempt-state.ts'
+import { type AttemptOutcome, type AttemptState, failedWith } from './attempt-state.ts'
 import type { Consumer } from './consumer.ts'
 import { deliveredEvent, deliveredFacts } from './delivered-event.ts'
 
@@ -51,6 +51,7 @@ export function startAttempt<Tx>(
     timer: undefined,
     over: undefined,
     duplicate: false,
+    own: undefined,
   }
   if (trace === undefined) start(state)
   else deliverTrace.start(trace, () => start(state))
@@ -118,7 +119,7 @@ function abort<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   close(state, reason)
   state.controller?.abort(reason)
   void rollBack(state)
-  state.end({ kind: 'failed', error: reason })
+  state.end({ kind: 'failed', error: reason, isOwn: true })
 }
 
 function succeed<Tx>(state: AttemptState<Tx>): void {
@@ -130,17 +131,17 @@ function succeed<Tx>(state: AttemptState<Tx>): void {
   }
   commit(state).then(
     () => state.end(DONE),
-    (error) => state.end(state.duplicate ? DONE : { kind: 'failed', error }),
+    (error) => state.end(state.duplicate ? DONE : { kind: 'failed', error, isOwn: false }),
   )
 }
 
 function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
   if (state.over !== undefined) return
   close(state, ENDED)
-  if (state.intake === undefined) state.end({ kind: 'failed', error })
+  if (state.intake === undefined) state.end(failedWith(state, error))
   // If the event is a duplicate, `transaction()` rejected, and the consumer let that error through.
   // The event then counts as done, not as failed.
-  else rollBack(state).then(() => state.end(state.duplicate ? DONE : { kind: 'failed', error }))
+  else rollBack(state).then(() => state.end(state.duplicate ? DONE : failedWith(state, error)))
 }
 
 function close<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {

@@ -87,7 +87,8 @@ export interface ConsumerSettings {
   readonly backoff?: Backoff
   /**
    * Decides which errors, besides {@link PermanentError}, make an event a dead letter at once,
-   * because retrying cannot help. @default none
+   * because retrying cannot help. It is not asked about errors that the relay itself makes: the
+   * time limit, and what `transaction()`, `begin()` and `emit()` throw. @default none
    */
   readonly isPermanent?: (error: unknown) => boolean
   /**

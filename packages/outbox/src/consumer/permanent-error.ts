@@ -4,7 +4,8 @@
  * In a consumer it makes the event a dead letter at once. In a saga step it also means that the
  * step left nothing behind: a card was declined, an address does not exist. The saga cannot go on,
  * and is undone: first this step is compensated, if it is not local and has a compensation, then
- * the steps before it. After the pivot the run becomes stuck instead. A caller that waits for the
+ * the steps before it. After the pivot the run becomes stuck instead, and at a pivot outside the
+ * database, if an earlier attempt may have had an effect. A caller that waits for the
  * saga gets the error as the `cause`, with its `details`, even if it waits in another process or in
  * a later retry of the request.
  *

@@ -3,18 +3,24 @@ import { type DeliveryAttempt, type DeliveryVerdict, warnOnce } from '@oncekey/c
 import { atOnce } from '@oncekey/core/options'
 import { attemptError } from './attempt-error.ts'
 import type { Consumer } from './consumer.ts'
+import { PermanentError } from './permanent-error.ts'
 import { isPostponed } from './postponed-error.ts'
 
 /**
  * Decides what becomes of an event whose attempt failed. `attempt` is the number of that attempt.
+ * The consumer is not asked about an error of the relay itself (a time limit, no connection for
+ * `transaction()`): another attempt may well succeed.
  */
 export function verdictOf<Tx>(
   consumer: Consumer<Tx>,
-  error: unknown,
+  { error, isOwn }: { readonly error: unknown; readonly isOwn: boolean },
   attempt: number,
 ): DeliveryVerdict {
   if (isPostponed(error)) return { kind: 'retrying', delayMs: error.delayMs }
-  if (saysPermanent(consumer.isPermanent, error)) return { kind: 'dead', reason: 'permanent' }
+  const isPermanent = isOwn
+    ? error instanceof PermanentError
+    : saysPermanent(consumer.isPermanent, error)
+  if (isPermanent) return { kind: 'dead', reason: 'permanent' }
   if (attempt >= consumer.maxAttempts) return { kind: 'dead', reason: 'exhausted' }
   return { kind: 'retrying', delayMs: delayAfter(consumer, attempt) }
 }

@@ -1,4 +1,5 @@
 import { isKafkaPermanent } from './kafka-failures.ts'
+import { ownFailure } from './own-failure.ts'
 import type { SendFailures } from './shared-sends.ts'
 
 export interface KafkaMessage {
@@ -134,7 +135,7 @@ function byKey(messages: readonly KafkaMessage[]): Map<string, KafkaMessage[]> {
 }
 
 function notSent(cause: unknown): Error {
-  return new Error('Not sent: an earlier message of its key was not written.', { cause })
+  return ownFailure('Not sent: an earlier message of its key was not written.', { cause })
 }
 
 const NONE: SendFailures<KafkaMessage> = new Map()

@@ -1,6 +1,7 @@
 import { callLater, type Later, OncekeyError } from '@oncekey/core'
 import type { Backoff } from '../consumer/backoff.ts'
 import { type DestinationFailure, destinations } from './destinations.ts'
+import { ownFailure } from './own-failure.ts'
 
 /** Lets sends through, one at a time while the broker is down. */
 export interface OutageGate {
@@ -112,7 +113,7 @@ export function outageGate(options: OutageOptions): OutageGate {
       const timer = callLater(() => {
         leave()
         const message = `Publisher "${name}" waited ${waitMs} ms for its broker, which is failing.`
-        reject(new Error(message, { cause }))
+        reject(ownFailure(message, { cause }))
       }, waitMs)
       const waiter: Waiter = {
         to,

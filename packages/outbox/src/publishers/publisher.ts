@@ -6,6 +6,7 @@ import { delayAfter, saysPermanent } from '../consumer/verdict.ts'
 import { MissingDestinationError } from './missing-destination-error.ts'
 import { missingDestinations } from './missing-destinations.ts'
 import { type OutageGate, outageGate } from './outage.ts'
+import { isOwnFailure } from './own-failure.ts'
 
 /** The options of every publisher: those of a consumer, with other defaults. */
 export interface PublisherSettings extends ConsumerSettings {
@@ -93,7 +94,8 @@ export function publisher<Tx>(
   })
   const either: Consumer<Tx> = {
     ...made,
-    isPermanent: (error) => isPermanent(error) || saysPermanent(made.isPermanent, error),
+    isPermanent: (error) =>
+      isPermanent(error) || (!isOwnFailure(error) && saysPermanent(made.isPermanent, error)),
   }
   const missing = missingDestinations(missingForMs)
   const gate: OutageGate = outageGate({

@@ -1,4 +1,5 @@
 import { callLater, type Later } from '@oncekey/core'
+import { ownFailure } from './own-failure.ts'
 import { waiters } from './waiters.ts'
 
 export interface SharedSendOptions<Message> {
@@ -118,7 +119,7 @@ export function sharedSends<Message>({
 function isWanted<Message>({ until, signal, reject }: Entry<Message>): boolean {
   if (signal.aborted) reject(signal.reason)
   else if (performance.now() >= until) {
-    reject(new Error('Not sent: the previous request took all of the time allowed.'))
+    reject(ownFailure('Not sent: the previous request took all of the time allowed.'))
   } else return true
   return false
 }
@@ -132,7 +133,7 @@ function unanswered(afterMs: number): {
   let later: Later | undefined
   const rejection = new Promise<never>((_, reject) => {
     later = callLater(() => {
-      reject(new Error('The client did not answer the request in time.'))
+      reject(ownFailure('The client did not answer the request in time.'))
       abandoned.abort()
     }, afterMs)
   })

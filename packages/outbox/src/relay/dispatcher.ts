@@ -229,7 +229,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
       const attempt = isAlreadyRecorded
         ? null
         : deliveryAttempt(error, startedAtMs, performance.now() - started)
-      conclude(item, { verdict: verdictOf(consumer, error, attemptOf(item)), attempt, error })
+      conclude(item, { verdict: verdictOf(consumer, outcome, attemptOf(item)), attempt, error })
     }
     turns.free(item)
   }

@@ -1,15 +1,23 @@
 import { memoryLog, memoryStore, outboxEvent } from '@oncekey/core'
-import { consumer, createRelay, deadLetters } from '@oncekey/outbox'
+import {
+  type ConsumerContext,
+  consumer,
+  createRelay,
+  deadLetters,
+  PermanentError,
+} from '@oncekey/outbox'
 import { describe, expect, test } from 'vitest'
+import { publisher } from '../../src/publishers/publisher.ts'
 
-function logOf() {
+function logOf({ hasConnections = true } = {}) {
   const log = memoryLog(memoryStore())
+  const takeIn = () => Promise.reject(new Error('no connection within 5000 ms'))
   const emit = (subject: string) =>
     log.append([
       outboxEvent({ type: 'order.created', subject }, { source: '/', traceparent: undefined }),
     ])
   const relay = (of: Parameters<typeof createRelay>[0]['consumers'][number]) =>
-    createRelay({ log, consumers: [of as never] })
+    createRelay({ log: hasConnections ? log : { ...log, takeIn }, consumers: [of as never] })
   return { log, emit, relay }
 }
 
@@ -97,5 +105,88 @@ describe("a consumer's function", () => {
     const letter = await log.deadLetters.get(items[0]?.id ?? '')
     expect(letter?.error).toMatchObject({ name: 'Error', message: 'card declined' })
     expect(letter?.history[0]?.error.stack).toMatch(/\[cause\][\s\S]*(amount|self)/)
+  })
+})
+
+// A bug: an `isPermanent` that names the errors worth a retry was asked about the relay's own, too.
+// An event that was slow once, or found no connection, was a dead letter at once.
+describe('isPermanent is not asked about an error that the relay itself made:', () => {
+  const asked: unknown[] = []
+  const all = {
+    name: 'declining',
+    maxAttempts: 2,
+    backoff: () => 0,
+    isPermanent: (error: unknown) => asked.push(error) > 0,
+  }
+
+  test.each<[string, Partial<Parameters<typeof consumer>[0]> & { handle: never }]>([
+    [
+      'the time limit of an attempt',
+      { attemptTimeoutMs: 10, handle: (() => new Promise(() => {})) as never },
+    ],
+    [
+      'a transaction that cannot be opened',
+      { handle: (({ transaction }: ConsumerContext) => transaction()) as never },
+    ],
+    [
+      'the same, wrapped',
+      {
+        handle: (async ({ transaction }: ConsumerContext) => {
+          await transaction().catch((cause) => Promise.reject(new Error('not taken in', { cause })))
+        }) as never,
+      },
+    ],
+    [
+      'an event that emit() refuses',
+      { handle: (({ emit }: ConsumerContext) => emit({ type: '' })) as never },
+    ],
+  ])('%s', async (_, options) => {
+    const { emit, relay, log } = logOf({ hasConnections: false })
+    await emit('one')
+    const once = relay(consumer({ ...all, ...options }))
+    await once.runOnce()
+    expect((await deadLetters(log.deadLetters).list()).items).toEqual([])
+    await once.runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ reason: 'exhausted', attempts: 2 }])
+    expect(asked).toEqual([])
+  })
+
+  test('but a PermanentError is one, whatever its cause', async () => {
+    const { emit, relay, log } = logOf({ hasConnections: false })
+    await emit('one')
+    const handle = async ({ transaction }: ConsumerContext) => {
+      await transaction().catch((cause) => Promise.reject(new PermanentError('no', { cause })))
+    }
+    await relay(consumer({ ...all, handle })).runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ reason: 'permanent' }])
+  })
+
+  test('the wait of a publisher for its broker', async () => {
+    const { emit, relay, log } = logOf()
+    const down = new Error('the broker is down')
+    const sending = publisher(
+      {
+        name: 'broker',
+        ordered: false,
+        attemptTimeoutMs: 50,
+        backoff: () => 60_000,
+        isPermanent: (error) => error !== down,
+      },
+      {
+        isForOne: true,
+        isPermanent: () => false,
+        isOfDestination: () => false,
+        missingForMs: 60_000,
+        prepare: () => ({ to: 'topic', send: () => Promise.reject(down) }),
+      },
+    )
+    const once = relay(sending)
+    for (const subject of ['one', 'two']) {
+      await emit(subject)
+      await once.runOnce()
+    }
+    expect((await deadLetters(log.deadLetters).list()).items).toEqual([])
   })
 })

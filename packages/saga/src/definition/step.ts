@@ -51,18 +51,20 @@ export interface Step<Input, State, Result, Tx> {
   readonly timeoutMs?: number
 
   /**
-   * Decides which errors are permanent, besides {@link PermanentError}: the step left no effect,
-   * and another attempt cannot succeed. Of an error with which the database refuses the COMMIT of a
-   * function that has returned, it decides only whether another attempt is made. @default none
+   * Decides which errors are permanent, besides {@link PermanentError}: the attempt left no effect,
+   * and another one cannot succeed. It is not asked about errors that the runner itself makes: the
+   * time limit, and what `transaction()` and `emit()` throw. Of an error with which the database
+   * refuses the COMMIT of a function that has returned, it decides only whether another attempt is
+   * made. @default none
    */
   isPermanent?(error: unknown): boolean
 }
 
 /** The argument of `run` and `compensate`. */
 export interface AttemptContext<Input, State, Tx> {
-  /** The input that the run was started with. */
+  /** The input that the run was started with. Each attempt gets a copy of its own. */
   readonly input: Input
-  /** The results of the steps before this one, by name. */
+  /** The results of the steps before this one, by name. Each attempt gets copies of its own. */
   readonly state: State
   readonly runId: string
   /** The number of the attempt, from 1. */

@@ -31,8 +31,8 @@ export interface Move {
 
 /**
  * Whether the step must be recorded before it runs, because it has effects outside the database and
- * is not on record yet. A step on record as `undone` was local when it failed, so it begins like a
- * new one.
+ * is not on record yet. A step on record as `undone` was local when it failed, or was given back
+ * before it was attempted, so it begins like a new one.
  */
 export function isToBegin(run: Run, { direction, position, step }: Action): boolean {
   const state = run.steps.get(position)?.state
@@ -43,7 +43,8 @@ export function isToBegin(run: Run, { direction, position, step }: Action): bool
  * Records a step with effects outside the database before it runs, so that it will be compensated.
  */
 export function beginStep({ forwardFrom }: Definition, run: Run, { position, step }: Action): Move {
-  const begun: StepRow = { ...(run.steps.get(position) ?? newRow(position, step)), state: 'begun' }
+  const row = run.steps.get(position) ?? newRow(position, step)
+  const begun: StepRow = { ...row, state: 'begun', isNew: true }
   const isIrreversible = position >= forwardFrom
   return { ...moved(run, [begun], { course: 'go-on', outcome: 'begun' }), isIrreversible }
 }
@@ -89,7 +90,8 @@ export interface Failure {
    */
   readonly kind: 'permanent' | 'poison' | 'transient'
   /**
-   * Whether the step itself reported that it left no effect, so that the pivot can still be undone.
+   * Whether the step itself reported that it left no effect, and no earlier attempt may have left
+   * one, so that the pivot can still be undone.
    */
   readonly hadNoEffect: boolean
   /**
@@ -122,9 +124,12 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
   // release.
   const isOnRecord = run.steps.get(position)?.state === 'begun'
   const isRolledBack = step.local && !isOnRecord && failure.hasCommitted !== true
+  // What it has committed itself counts as an effect outside from now on, whatever an earlier
+  // attempt had rolled back.
+  const left = failure.hasCommitted === true ? 'begun' : row.state
   const counted: StepRow =
     direction === 'run'
-      ? { ...row, attempts: attempt, state: isRolledBack ? 'undone' : row.state }
+      ? { ...row, attempts: attempt, state: isRolledBack ? 'undone' : left }
       : { ...row, compensationAttempts: attempt }
   const base = { failures: [failureJson(action, failure)] }
 
@@ -183,9 +188,19 @@ export function ended(run: Run): Move {
  * before an attempt, or after one that was cut short and has ended, which does not count. How many
  * owners the run has lost stays on record: it has done nothing here that would end its process.
  */
-export function givenBack(run: Run): Move {
-  const move = moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
+export function givenBack(run: Run, rows: readonly StepRow[] = []): Move {
+  const move = moved(run, rows, { course: 'wait', outcome: 'begun', waitMs: 0 })
   return { ...move, json: { ...move.json, next: { kind: 'give-back', now: true } } }
+}
+
+/**
+ * The same before an attempt. If the attempt would have been the first of the pivot, the pivot is
+ * on record as not begun: the next process begins it, and so knows that its attempt is the first.
+ */
+export function givenBackBefore(run: Run, { direction, position, step }: Action): Move {
+  const row = run.steps.get(position)
+  const isFirst = direction === 'run' && row?.isNew === true
+  return givenBack(run, isFirst && step.kind === 'pivot' ? [{ ...row, state: 'undone' }] : [])
 }
 
 /**
@@ -230,7 +245,8 @@ function failureJson(
 
 function newRow(position: number, step: ResolvedStep): StepRow {
   const name = step.name
-  return { position, name, state: 'begun', attempts: 0, compensationAttempts: 0, result: null }
+  const none = { attempts: 0, compensationAttempts: 0, result: null }
+  return { position, name, state: 'begun', ...none, isNew: true }
 }
 
 interface Change {

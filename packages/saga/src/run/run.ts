@@ -25,11 +25,18 @@ export interface StepRow {
   readonly attempts: number
   readonly compensationAttempts: number
   readonly result: unknown
+  /**
+   * Set if this process has just recorded the step as `begun`, so that it has not been attempted
+   * yet. Never set in a run that was claimed or read again: whoever had it may have attempted the
+   * step, and that attempt may not be on record.
+   */
+  readonly isNew?: true
 }
 
 /**
  * - `begun`: recorded; its effects outside the database are unknown.
- * - `undone`: an attempt failed, and the transaction with all its effects was rolled back.
+ * - `undone`: an attempt failed, and the transaction with all its effects was rolled back; or the
+ *   run was given back before the first attempt.
  * - `done`: it succeeded.
  * - `failed`: it failed for good; its effects outside the database are unknown.
  * - `compensated`: its compensation succeeded.
@@ -58,5 +65,6 @@ function stepOf(json: StepJson): StepRow {
     attempts: json.attempts,
     compensationAttempts: json.compensation_attempts,
     result: json.result,
+    ...(json.isNew === true && { isNew: true }),
   }
 }

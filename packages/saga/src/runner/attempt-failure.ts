@@ -1,4 +1,4 @@
-import { OptionsError } from '@oncekey/core'
+import { isCausedByOne, OptionsError } from '@oncekey/core'
 import { atOnce } from '@oncekey/core/options'
 import { PermanentError } from '@oncekey/outbox'
 import { isA, isResultInvalid } from '../run/failure.ts'
@@ -7,17 +7,37 @@ import type { Action } from '../run/next-action.ts'
 import type { Run } from '../run/run.ts'
 import { reportError } from '../telemetry/channels.ts'
 
+/**
+ * The failure of an attempt whose function threw, or was waited for no longer. `own` are the errors
+ * that the runner itself made in this attempt. None of them is the word of the step: its function
+ * may have had its effect before, or may have it still. So the step's `isPermanent` is not asked
+ * about them.
+ */
 export function failureFrom(
   run: Run,
-  { step, direction }: Action,
+  action: Action,
   error: unknown,
   durationMs: number,
+  own: ReadonlySet<unknown>,
 ): Failure {
   if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
-  const isPermanent = isA(PermanentError, error) || saysPermanent(step, error, run.id)
+  const { step, direction } = action
+  const isPermanent =
+    isA(PermanentError, error) || (!isCausedByOne(error, own) && saysPermanent(step, error, run.id))
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
-  return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
+  const hadNoEffect = direction === 'run' && !mayHaveRunBefore(run, action)
+  return { error, durationMs, kind: 'permanent', hadNoEffect }
+}
+
+/**
+ * Whether an attempt before this one may have had an effect: then an error of this one cannot say
+ * that the step had none. A step that is on record as begun may have been attempted by any process
+ * that had the run, unless this one has recorded it just now.
+ */
+function mayHaveRunBefore(run: Run, { position }: Action): boolean {
+  const row = run.steps.get(position)
+  return row?.state === 'begun' && row.isNew !== true
 }
 
 /**
@@ -31,7 +51,7 @@ export function refusedFailure(
   error: unknown,
   durationMs: number,
 ): Failure {
-  return { ...failureFrom(run, action, error, durationMs), hadNoEffect: false }
+  return { ...failureFrom(run, action, error, durationMs, NONE), hadNoEffect: false }
 }
 
 /** Another attempt would write a second time, whatever the step says about the error. */
@@ -55,3 +75,5 @@ function saysPermanent(step: Action['step'], failure: unknown, runId: string): b
     return false
   }
 }
+
+const NONE: ReadonlySet<unknown> = new Set()

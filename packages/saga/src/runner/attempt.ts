@@ -111,7 +111,7 @@ async function tried<Tx>(
   return { kind: 'moved', move }
 
   async function endOfCall(): Promise<EndOfCall | CutShort> {
-    const call: Call = { isRunning: false }
+    const call: Call = { isRunning: false, own: new Set() }
     tell('oncekey:saga-attempt', () => message)
     try {
       const value = await callStep(runner, definition, held, run, action, transaction, events, call)
@@ -121,7 +121,7 @@ async function tried<Tx>(
       // The runner stops and has aborted the attempt. That is no failure: the attempt does not
       // count, and another process repeats it.
       if (runner.stopping) return { isCutShort: true, isRunning: call.isRunning }
-      return failureFrom(run, action, error, performance.now() - startedAt)
+      return failureFrom(run, action, error, performance.now() - startedAt, call.own)
     }
   }
 }

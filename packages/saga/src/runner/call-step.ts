@@ -14,11 +14,17 @@ import { asStep } from '../state/concurrency-limit.ts'
 import { firstAbort } from '../state/first-abort.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
+import { ownCopies } from './own-copies.ts'
 import type { StepTransaction } from './step-transaction.ts'
 
 /** One call of a step's function, which may still be running when the attempt is over. */
 export interface Call {
   isRunning: boolean
+  /**
+   * The errors that the runner itself made in this call: by which it ended the attempt, or which
+   * the function got from `transaction()` and `emit()` and may have let through.
+   */
+  readonly own: Set<unknown>
 }
 
 /**
@@ -45,22 +51,36 @@ export async function callStep<Tx>(
   const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
   let isOpen = true
   let running: Promise<unknown> | undefined
-  const row = run.steps.get(position)
   const label = direction === 'run' ? step.name : `compensate ${step.name}`
+  const copies = ownCopies(run, position)
+  const isOwn = (error: unknown): never => {
+    calling.own.add(error)
+    throw error
+  }
 
   const context: CompensationContext<unknown, unknown, unknown, unknown> = {
-    input: run.input,
-    state: stateBefore(run, position),
-    result: row?.state === 'done' ? row.result : undefined,
+    get input() {
+      return copies.input()
+    },
+    get state() {
+      return copies.state()
+    },
+    get result() {
+      return copies.result()
+    },
     runId: run.id,
     attempt,
     signal,
     idempotencyKey: deriveKey({ namespace: 'saga', scope: run.saga, key: run.id }, label),
-    transaction: () => transaction.open(),
+    transaction: () => transaction.open().catch(isOwn),
     emit(event) {
-      if (!isOpen) throw attemptOver()
-      const source = runner.eventSource ?? `/saga/${name}`
-      events.push(outboxEvent(event, { source, traceparent: run.traceparent }))
+      try {
+        if (!isOpen) throw attemptOver()
+        const source = runner.eventSource ?? `/saga/${name}`
+        events.push(outboxEvent(event, { source, traceparent: run.traceparent }))
+      } catch (error) {
+        isOwn(error)
+      }
     },
   }
   try {
@@ -74,6 +94,7 @@ export async function callStep<Tx>(
     running.then(returned, returned)
     return await Promise.race([running, rejected(over.signal)])
   } catch (error) {
+    for (const { aborted, reason } of [signal, over.signal]) if (aborted) calling.own.add(reason)
     const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
     if (timeout.signal.aborted && !isGone)
       await endOf(running, Math.min(step.timeoutMs, RETURN_MS), held)
@@ -84,12 +105,6 @@ export async function callStep<Tx>(
     asked.release()
     over.release()
   }
-}
-
-/** The results of the steps before `position`, by name. */
-function stateBefore(run: Run, position: number): Record<string, unknown> {
-  const before = [...run.steps.values()].filter((row) => row.position < position)
-  return Object.fromEntries(before.map(({ name, result }) => [name, result]))
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Definition } from '../definition/definition.ts'
 import { lostError } from '../run/lost-error.ts'
-import { beginStep, ended, failed, givenBack, isToBegin, type Move } from '../run/move.ts'
+import { beginStep, ended, failed, givenBackBefore, isToBegin, type Move } from '../run/move.ts'
 import { nextAction } from '../run/next-action.ts'
 import { type Run, runOf } from '../run/run.ts'
 import type { Held } from '../state/leases.ts'
@@ -96,7 +96,7 @@ async function forward<Tx>(
     if (action === undefined) {
       move = ended(run)
     } else if (runner.draining && keptFor(kept, action) === undefined) {
-      move = givenBack(run)
+      move = givenBackBefore(run, action)
     } else if (run.lost >= runner.maxLost) {
       const error = lostError(action.step.name, run.lost)
       move = failed(definition, run, action, {

@@ -19,7 +19,10 @@ export async function startRun<Tx>(
 ): Promise<Taken | undefined> {
   const { client, statements, leaseMs, acquireTimeoutMs, schema } = runner
   const [first] = definition.steps
-  const begun = first === undefined || first.local ? null : first.name
+  // Whoever takes a run without an owner begins its pivot, and so knows that its attempt is the
+  // first.
+  const isBegun = first?.local === false && (owner !== null || first.kind !== 'pivot')
+  const begun = isBegun ? first.name : null
   const move = randomUUID()
   const statement = statements.startRun({
     id,
@@ -42,7 +45,8 @@ export async function startRun<Tx>(
   if (taken === undefined) throw draining()
   const { answer, askedAt } = taken
   if (answer.length === 0) return undefined
-  const row = { attempts: 0, compensation_attempts: 0, result: null, state: 'begun' as const }
+  const state = 'begun' as const
+  const row = { attempts: 0, compensation_attempts: 0, result: null, state, isNew: true as const }
   return {
     askedAt,
     json: {

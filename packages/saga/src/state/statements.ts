@@ -8,7 +8,7 @@ import {
 import { compensateRun, discardRun, resumeRun, settleRun } from '../statements/interventions.ts'
 import { recordMove } from '../statements/moves.ts'
 import { listRetryingRuns } from '../statements/retrying-runs.ts'
-import { listRuns, purgeRuns } from '../statements/run-lists.ts'
+import { listRuns, listUnknownRuns, purgeRuns } from '../statements/run-lists.ts'
 import { findRun, readRun, startRun } from '../statements/runs.ts'
 import {
   claimRuns,
@@ -40,6 +40,7 @@ export interface Statements {
   readonly isHeld: ReturnType<typeof isHeld>
   readonly leaveRun: ReturnType<typeof leaveRun>
   readonly listRuns: ReturnType<typeof listRuns>
+  readonly listUnknownRuns: ReturnType<typeof listUnknownRuns>
   readonly mendDueTimes: ReturnType<typeof mendDueTimes>
   readonly purgeRuns: ReturnType<typeof purgeRuns>
   readonly readRun: ReturnType<typeof readRun>
@@ -71,6 +72,7 @@ export function statementsFor(schema: string): Statements {
     isHeld: isHeld(),
     leaveRun: leaveRun(schema),
     listRuns: listRuns(schema),
+    listUnknownRuns: listUnknownRuns(schema),
     mendDueTimes: mendDueTimes(schema),
     purgeRuns: purgeRuns(schema),
     readRun: readRun(schema),

@@ -24,6 +24,8 @@ export interface StepJson {
   readonly attempts: number
   readonly compensation_attempts: number
   readonly result: unknown
+  /** Only of a step that this process has just recorded: see `StepRow`. */
+  readonly isNew?: true
 }
 
 export type StepStateJson = 'begun' | 'undone' | 'done' | 'failed' | 'compensated'

@@ -73,6 +73,34 @@ export interface ListedRunJson {
 }
 
 /**
+ * Lists runs that have been due for `graceMs` and whose definition is not among `known`, by id. It
+ * looks at open runs only, and at none that waits for an operator.
+ */
+export function listUnknownRuns(
+  schema: string,
+): (filter: Pick<ListRuns, 'known' | 'after' | 'limit' | 'graceMs'>) => Statement<{ run: string }> {
+  const text = `
+    select json_build_object('id', r.id, 'saga', r.saga, 'version', r.version,
+        'definition', r.definition, 'plan', r.plan)::text as run
+      from ${schema}.saga_work w join ${schema}.saga_runs r on r.id = w.run_id
+      where w.due_at <= now() - $4::integer * interval '1 millisecond'
+        and w.definition not in (select json_array_elements_text($1::json))
+        and ($2::text is null or w.run_id > $2::text)
+      order by w.run_id
+      limit $3::integer`
+
+  return ({ known, after, limit, graceMs }) => ({
+    name: 'saga_list_unknown_runs',
+    text,
+    values: [JSON.stringify(known), after, limit, graceMs],
+    cancellable: true,
+  })
+}
+
+/** The JSON in `run`. */
+export type UnknownRunJson = Pick<ListedRunJson, 'id' | 'saga' | 'version' | 'definition' | 'plan'>
+
+/**
  * Deletes runs that ended at least `retentionMs` ago, with everything recorded about them. Runs
  * that ended within the last minute are kept: if a caller of `execute` that waits for a run did not
  * find it, the caller would assume that a failover lost it, and start it again.
