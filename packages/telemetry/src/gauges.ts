@@ -35,38 +35,44 @@ export interface GaugeQuestion {
  */
 export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly GaugeQuestion[] {
   const failed = new Map<string, 0 | 1>()
-  // A source of somebody else may also throw at once.
-  const asked = async <T>(source: string, ask: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      const answer = await ask()
-      failed.set(source, 0)
-      return answer
-    } catch {
-      failed.set(source, 1)
-      return undefined
+  /** Asks one source, in turn, for each of its figures. */
+  const asked = async <T>(
+    source: string,
+    names: readonly string[],
+    ask: (name: string) => Promise<T>,
+  ): Promise<(readonly [name: string, answer: T | undefined])[]> => {
+    const answers: (readonly [string, T | undefined])[] = []
+    let isFailed: 0 | 1 = 0
+    for (const name of names) {
+      // A source of somebody else may also throw at once.
+      try {
+        answers.push([name, await ask(name)])
+      } catch {
+        answers.push([name, undefined])
+        isFailed = 1
+      }
     }
+    failed.set(source, isFailed)
+    return answers
   }
-  const stats = shared(() =>
-    Promise.all(
-      deadLetters.map(
-        async (source) => [source.name, await asked(source.name, () => source.stats())] as const,
-      ),
-    ),
-  )
-  const behind = shared(() =>
-    Promise.all(
-      (lag?.consumers ?? []).map(async (name) => {
-        const answer = await asked('lag', async () => lag?.log.lag(name))
-        // No lag is reported for a consumer that the log does not know, because 0 would say that it
-        // is not behind.
-        return [name, answer?.known ? answer : undefined] as const
-      }),
-    ),
+  const stats = shared(async () => {
+    const answers = deadLetters.map((source) =>
+      asked(source.name, [source.name], () => source.stats()),
+    )
+    return (await Promise.all(answers)).flat()
+  })
+  const behind = shared(async () =>
+    lag === undefined
+      ? []
+      : asked('lag', lag.consumers, async (name) => {
+          const answer = await lag.log.lag(name)
+          // No lag is reported for a consumer that the log does not know, because 0 would say that
+          // it is not behind.
+          return answer.known ? answer : undefined
+        }),
   )
   const unknown = shared(async () =>
-    keys === undefined
-      ? undefined
-      : asked('keys', () => keys.list({ state: 'unknown' }, { limit: MOST_KEYS })),
+    keys === undefined ? [] : asked('keys', ['unknown'], () => unknownOf(keys)),
   )
   const since = (ageMs: number | null | undefined): number =>
     ageMs == null ? 0 : (Date.now() - ageMs) / 1_000
@@ -110,9 +116,9 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
       help: 'Keys whose outcome is unknown, whatever whenUnknown is; counted up to 1,000.',
       labels: [],
       async ask() {
-        const page = await unknown()
+        const [[, count] = []] = await unknown()
         // A gauge without labels always has a value; NaN stands for an unknown one.
-        return [[[], page?.items.length ?? Number.NaN]]
+        return [[[], count ?? Number.NaN]]
       },
     })
   }
@@ -153,4 +159,27 @@ function figures<T>(
   )
 }
 
+/**
+ * Counts the unknown keys. A page may have fewer than there are, and none, if it looked at attempts
+ * that are under way; then the next one is asked for.
+ */
+async function unknownOf(keys: Pick<Keys, 'list'>): Promise<number> {
+  let count = 0
+  let after: string | undefined
+  for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+    const page = await keys.list(
+      { state: 'unknown' },
+      { limit: MOST_KEYS - count, ...(after !== undefined && { after }) },
+    )
+    count += page.items.length
+    after = page.next
+    if (after === undefined || count >= MOST_KEYS) return count
+  }
+  if (count > 0) return count
+  throw new Error(
+    `No key among the first ${MOST_PAGES} pages of attempts is unknown; there are more.`,
+  )
+}
+
 const MOST_KEYS = 1_000
+const MOST_PAGES = 10

@@ -103,6 +103,39 @@ test('reports a source that throws, and everything else as before', async () => 
   expect(text).toContain('oncekey_dead_letters{source="consumers"} 1')
 })
 
+// A bug: the answer of one consumer hid that the question about another had failed.
+test('reports that the lag of one consumer could not be asked, whoever comes after it', async () => {
+  const broken = new Registry()
+  const lag = async (name: string) => {
+    if (name === 'mailer') throw new Error('no grant')
+    return shop.log.lag(name)
+  }
+  const consumers = ['mailer', 'printer']
+  prometheus({ register: broken, lag: { log: { lag }, consumers } })
+  expect(await broken.metrics()).toContain('oncekey_scrape_failed{source="lag"} 1')
+})
+
+// A bug: attempts under way were all that the first page looked at, and the unknown keys behind them
+// counted as none.
+test('counts the unknown keys behind a page of attempts that are under way', async () => {
+  const behind = new Registry()
+  const asked: (string | undefined)[] = []
+  const key = { namespace: 'http', scope: 's', key: 'k', state: 'unknown' } as never
+  prometheus({
+    register: behind,
+    keys: {
+      async list(_, { after }) {
+        asked.push(after)
+        return after === undefined
+          ? { items: [], next: 'second' }
+          : { items: [key], next: undefined }
+      },
+    },
+  })
+  expect(await behind.metrics()).toContain('oncekey_keys_unknown 1')
+  expect(asked).toEqual([undefined, 'second'])
+})
+
 test('removes what it registered, and requests continue', async () => {
   stop()
   expect(await register.metrics()).toBe('\n')

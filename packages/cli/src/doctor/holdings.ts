@@ -9,8 +9,14 @@ import type { CheckResult } from './finding.ts'
 /** Reports keys whose outcome is unknown (lease mode). */
 export async function unknownKeysResult({ call }: Asked): Promise<CheckResult> {
   const { keys } = await storeOf(call)
-  const { items, next } = await keys.list({ state: 'unknown' }, { limit: 100 })
+  let page = await keys.list({ state: 'unknown' }, { limit: 100 })
+  // A page is empty, and not the last, if all the attempts that it looked at are under way.
+  for (let pages = 1; pages < MOST_PAGES && page.items.length === 0 && page.next; pages += 1) {
+    page = await keys.list({ state: 'unknown' }, { limit: 100, after: page.next })
+  }
+  const { items, next } = page
   const [oldest] = items
+  if (oldest === undefined && next !== undefined) return { well: '', findings: [NOT_ALL_SEEN] }
   const count = `${items.length}${next === undefined ? '' : ' or more'}`
   const keysHave = count === '1' ? '1 key has' : `${count} keys have`
   return {
@@ -92,3 +98,12 @@ export async function deadLettersResult(
  * Milliseconds.
  */
 const UNSEEN_MS = 300_000
+
+const MOST_PAGES = 20
+
+const NOT_ALL_SEEN: CheckResult['findings'][number] = {
+  level: 'warning',
+  what: 'Whether a key has an outcome that is unknown was not found out: thousands of attempts are under way, and only the oldest were looked at.',
+  why: 'Attempts that take long pile up, or leases are far longer than the attempts.',
+  todo: 'See oncekey keys list --state running for the oldest ones.',
+}

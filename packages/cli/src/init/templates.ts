@@ -10,13 +10,13 @@ export interface Integration {
 }
 
 export function integrationFor(project: Project): Integration {
-  const { framework, store, isTypeScript, isModule, testRunner } = project
+  const { framework, store, isTypeScript, isModule } = project
   const ending = `${isModule ? '' : 'm'}${isTypeScript ? 'ts' : 'js'}`
   const compiled = `./idempotency.${isModule ? '' : 'm'}js`
   return {
     files: [
       { name: `idempotency.${ending}`, text: integration(framework, store, isTypeScript) },
-      { name: `idempotency.test.${ending}`, text: testOf(framework, testRunner, compiled) },
+      { name: `idempotency.test.${ending}`, text: testOf(project, compiled) },
     ],
     packages: [FRAMEWORK_PACKAGES[framework], ...STORE_PACKAGES[store]],
     testPackages: framework === 'hono' ? ['@hono/node-server'] : [],
@@ -39,14 +39,6 @@ const STORE_PACKAGES: Readonly<Record<StoreKind, readonly string[]>> = {
 }
 
 function integration(framework: Framework, store: StoreKind, isTypeScript: boolean): string {
-  const header = {
-    nest: 'request.headers.authorization',
-    express: 'req.headers.authorization',
-    fastify: 'request.headers.authorization',
-    hono: "c.req.header('authorization')",
-    koa: 'ctx.headers.authorization',
-    next: "request.headers.get('authorization') ?? undefined",
-  }[framework]
   const [imported, made, argument] = {
     nest: [
       "import { IdempotencyModule } from '@oncekey/nestjs'",
@@ -67,31 +59,39 @@ function integration(framework: Framework, store: StoreKind, isTypeScript: boole
     koa: 'app.use(authenticate).use(bodyParser()).use(once), before the routes',
     next: 'export const POST = once(async (request) => …), in a route.ts',
   }[framework]
-  const text = isTypeScript ? '(authorization: string | undefined): string' : '(authorization)'
-  return `import { createHash } from 'node:crypto'
-${imported}
+  return `${imported}
 ${STORE_IMPORTS[store]}
 
 ${STORE_CODE[store]}
-
+${framework === 'next' ? sessionOf(isTypeScript) : ''}
 /** A request with an Idempotency-Key takes effect once: ${use}. */
 export const once = ${made}({
   store,
-  // Whose key it is: two clients may choose the same one. This takes the credentials; take the
-  // account instead, once your authentication knows it: (${argument}) => ${accountOf(framework, argument)}
-  scope: (${argument}) => clientOf(${header}),
+  // Whose key it is, because two clients may choose the same one. Take the account that your
+  // authentication found, and no token or session: a retry with a new one would run again. Without
+  // an account ('') a request with a key is refused.
+  scope: ${scopeOf(framework, argument, isTypeScript)},
 })
-
-/** A digest, because the scope is stored and credentials should not be. */
-const clientOf = ${text} =>
-  createHash('sha256').update(authorization ?? '').digest('base64url')
 `
 }
 
-function accountOf(framework: Framework, argument: string): string {
-  if (framework === 'hono') return "c.get('user').id"
-  if (framework === 'koa') return 'ctx.state.user.id'
-  return framework === 'next' ? 'accountOf(request)' : `${argument}.user.id`
+function scopeOf(framework: Framework, argument: string, isTypeScript: boolean): string {
+  if (framework === 'next') return "async (request) => (await session.accountOf(request)) ?? ''"
+  if (framework === 'hono') return "(c) => c.get('user')?.id ?? ''"
+  if (framework === 'koa') return "(ctx) => ctx.state.user?.id ?? ''"
+  const request = isTypeScript ? `(${argument} as { user?: { id: string } })` : argument
+  return `(${argument}) => ${request}.user?.id ?? ''`
+}
+
+/** Next.js knows no account, so what the scope asks is left to be written. */
+function sessionOf(isTypeScript: boolean): string {
+  const [request, result] = isTypeScript
+    ? ['_request: Request', ': Promise<string | undefined>']
+    : ['_request', '']
+  return `
+/** Returns the account of a request. Write here what your session says: (await auth())?.user?.id */
+export const session = { accountOf: async (${request})${result} => undefined }
+`
 }
 
 const STORE_IMPORTS: Readonly<Record<StoreKind, string>> = {
@@ -128,8 +128,7 @@ export const close = async () => {}`,
 }
 
 function testOf(
-  framework: Framework,
-  runner: Project['testRunner'],
+  { framework, testRunner: runner, isTypeScript }: Project,
   integrationFile: string,
 ): string {
   const [setUp, tearDown] = runner === 'vitest' ? ['beforeAll', 'afterAll'] : ['before', 'after']
@@ -137,14 +136,14 @@ function testOf(
     runner === 'vitest'
       ? `import { ${tearDown}, ${setUp}, test } from 'vitest'`
       : `import { ${tearDown}, ${setUp}, test } from 'node:test'`
-  const { send = 'fetch' } = FRAMEWORK_TESTS[framework]
+  const { send = 'fetch', imported = '' } = FRAMEWORK_TESTS[framework]
   return `import assert from 'node:assert/strict'
 ${FRAMEWORK_TESTS[framework].imports}
 ${imports}
-import { close, once, prepare } from '${integrationFile}'
+import { close, once, prepare${imported} } from '${integrationFile}'
 
 let runs = 0
-${FRAMEWORK_TESTS[framework].server}
+${FRAMEWORK_TESTS[framework].server(isTypeScript)}
 
 ${setUp}(async () => {
   await prepare()
@@ -174,13 +173,22 @@ test('a request that is sent again gets the same response, and its handler runs 
 }
 
 const FRAMEWORK_TESTS: Readonly<
-  Record<Framework, { readonly imports: string; readonly server: string; readonly send?: string }>
+  Record<
+    Framework,
+    {
+      readonly imports: string
+      server(isTypeScript: boolean): string
+      readonly send?: string
+      /** What the test imports from the integration as well. */
+      readonly imported?: string
+    }
+  >
 > = {
   nest: {
     imports: `import { Controller, type INestApplication, Module, Post } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { Idempotent } from '@oncekey/nestjs'`,
-    server: `let app: INestApplication
+    server: () => `let app: INestApplication
 
 @Controller('orders')
 @Idempotent()
@@ -197,6 +205,11 @@ class Shop {}
 
 const listen = async () => {
   app = await NestFactory.create(Shop, { logger: false })
+  // Stands in for your authentication.
+  app.use((request: object, _: unknown, next: () => void) => {
+    Object.assign(request, { user: { id: 'customer-7' } })
+    next()
+  })
   await app.listen(0, '127.0.0.1')
 }
 const stop = () => app.close()
@@ -204,7 +217,12 @@ const address = () => \`http://127.0.0.1:\${app.getHttpServer().address().port}/
   },
   express: {
     imports: "import { createServer } from 'node:http'\nimport express from 'express'",
-    server: `const app = express()
+    server: () => `const app = express()
+// Stands in for your authentication.
+app.use((req, _, next) => {
+  Object.assign(req, { user: { id: 'customer-7' } })
+  next()
+})
 app.post('/orders', express.json(), once, (req, res) => {
   runs += 1
   res.status(201).json({ order: runs })
@@ -216,7 +234,11 @@ const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/order
   },
   fastify: {
     imports: "import Fastify from 'fastify'",
-    server: `const app = Fastify()
+    server: () => `const app = Fastify()
+// Stands in for your authentication.
+app.addHook('onRequest', async (request) => {
+  Object.assign(request, { user: { id: 'customer-7' } })
+})
 const listen = async () => {
   await app.register(once)
   app.post('/orders', async (request, reply) => {
@@ -230,7 +252,14 @@ const address = () => \`http://127.0.0.1:\${Object(app.server.address()).port}/o
   },
   hono: {
     imports: "import { createAdaptorServer } from '@hono/node-server'\nimport { Hono } from 'hono'",
-    server: `const app = new Hono()
+    server: (
+      isTypeScript,
+    ) => `const app = new Hono${isTypeScript ? '<{ Variables: { user: { id: string } } }>' : ''}()
+// Stands in for your authentication.
+app.use(async (c, next) => {
+  c.set('user', { id: 'customer-7' })
+  await next()
+})
 app.post('/orders', once, (c) => {
   runs += 1
   return c.json({ order: runs }, 201)
@@ -242,7 +271,13 @@ const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/order
   },
   koa: {
     imports: "import { createServer } from 'node:http'\nimport Koa from 'koa'",
-    server: `const app = new Koa().use(once).use((ctx) => {
+    server: () => `const app = new Koa()
+// Stands in for your authentication.
+app.use((ctx, next) => {
+  ctx.state.user = { id: 'customer-7' }
+  return next()
+})
+app.use(once).use((ctx) => {
   runs += 1
   ctx.status = 201
   ctx.body = { order: runs }
@@ -254,7 +289,9 @@ const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/order
   },
   next: {
     imports: '// A route handler is a function of a Request, so it needs no server here.',
-    server: `const POST = once(async () => {
+    server: () => `// Stands in for your session.
+session.accountOf = async () => 'customer-7'
+const POST = once(async () => {
   runs += 1
   return Response.json({ order: runs }, { status: 201 })
 })
@@ -262,5 +299,6 @@ const listen = async () => {}
 const stop = async () => {}
 const address = () => 'http://127.0.0.1/orders'`,
     send: 'POST(new Request',
+    imported: ', session',
   },
 }

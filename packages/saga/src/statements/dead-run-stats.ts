@@ -5,18 +5,23 @@ import { IS_DEAD } from './dead-runs.ts'
 export function deadRunGroups(schema: string): () => Statement<{ dead_group: string }> {
   const at = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `
-    select json_build_object('saga', r.saga, 'fingerprint', r.stuck->>'fingerprint',
-        'count', count(*), 'oldest_at', ${at('min(r.stuck_at)')},
-        'newest_at', ${at('max(r.stuck_at)')}, 'sample', min(r.id),
-        'name', min(r.stuck->'error'->>'name'),
-        'message', min(r.stuck->'error'->>'message'))::text as dead_group
-      from (
-        select * from ${schema}.saga_runs r where ${IS_DEAD}
-          order by r.stuck_at desc, r.id desc limit 10000
-      ) r
-      group by r.saga, r.stuck->>'fingerprint'
-      order by count(*) desc, r.saga
-      limit 100`
+    with groups as (
+      select d.saga, d.stuck->>'fingerprint' as fingerprint, count(*) as count,
+          min(d.stuck_at) as oldest, max(d.stuck_at) as newest, min(d.id) as sample
+        from (
+          select r.saga, r.stuck, r.stuck_at, r.id from ${schema}.saga_runs r where ${IS_DEAD}
+            order by r.stuck_at desc, r.id desc limit 10000
+        ) d
+        group by d.saga, d.stuck->>'fingerprint'
+    ), largest as (
+      select * from groups g order by g.count desc, g.saga limit 100
+    )
+    select json_build_object('saga', g.saga, 'fingerprint', g.fingerprint, 'count', g.count,
+        'oldest_at', ${at('g.oldest')}, 'newest_at', ${at('g.newest')}, 'sample', g.sample,
+        'name', s.stuck->'error'->>'name', 'message', s.stuck->'error'->>'message')::text
+          as dead_group
+      from largest g join ${schema}.saga_runs s on s.id = g.sample
+      order by g.count desc, g.saga`
   return () => ({ name: 'saga_dead_run_groups', text, values: [], cancellable: true })
 }
 

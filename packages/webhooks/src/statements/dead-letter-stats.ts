@@ -12,7 +12,8 @@ export function deadLetterStats(schema: string): Statement<{ stats: string }> {
         select d.endpoint_id, d.error, count(*) as count, min(d.died_at) as oldest,
             max(d.died_at) as newest, max(d.id) as sample
           from (
-            select * from ${schema}.webhook_deliveries d where d.state = 'dead'
+            select d.endpoint_id, d.error, d.died_at, d.id
+              from ${schema}.webhook_deliveries d where d.state = 'dead'
               order by d.died_at desc, d.id desc limit 10000
           ) d
           group by d.endpoint_id, d.error

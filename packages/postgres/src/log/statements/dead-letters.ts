@@ -53,18 +53,22 @@ export function deadGroups(schema: string): Statement<DeadGroupRow> {
   return {
     name: 'dead_groups',
     text: `
-      select d.consumer, coalesce(d.fingerprint, '') as fingerprint, count(*)::text as count,
-          ${milliseconds('min(d.dead_at)')} as oldest_at, ${milliseconds('max(d.dead_at)')} as newest_at,
-          max(d.id)::text as sample,
-          (array_agg(d.error_name order by d.id desc))[1] as name,
-          (array_agg(d.error_message order by d.id desc))[1] as message
-        from (
-          select * from ${schema}.deliveries n where n.state = 'dead'
-            order by n.dead_at desc, n.id desc limit 10000
-        ) d
-        group by d.consumer, d.fingerprint
-        order by count(*) desc, d.consumer
-        limit 100`,
+      with groups as (
+        select d.consumer, d.fingerprint, count(*) as count, min(d.dead_at) as oldest,
+            max(d.dead_at) as newest, max(d.id) as sample
+          from (
+            select n.consumer, n.fingerprint, n.dead_at, n.id from ${schema}.deliveries n
+              where n.state = 'dead' order by n.dead_at desc, n.id desc limit 10000
+          ) d
+          group by d.consumer, d.fingerprint
+      ), largest as (
+        select * from groups g order by g.count desc, g.consumer limit 100
+      )
+      select g.consumer, coalesce(g.fingerprint, '') as fingerprint, g.count::text as count,
+          ${milliseconds('g.oldest')} as oldest_at, ${milliseconds('g.newest')} as newest_at,
+          g.sample::text as sample, s.error_name as name, s.error_message as message
+        from largest g join ${schema}.deliveries s on s.id = g.sample
+        order by g.count desc, g.consumer`,
     values: [],
     cancellable: true,
   }
