@@ -39,6 +39,8 @@ export interface BenchOptions {
   readonly soakSeconds: number
   /** The load of `soak`, in percent of what the server can do. @default 60 */
   readonly soakShare: number
+  /** The stores that `soak` loads; undefined for all. */
+  readonly soakStores: readonly string[] | undefined
   /** Finished keys in the database that `operator` looks at. @default 10_000_000 */
   readonly operatorRecords: number
   /** Dead letters of consumers, and as many of webhooks, in `operator`. @default 1_000_000 */
@@ -64,6 +66,7 @@ export const defaultOptions: BenchOptions = {
   heldSeconds: 60,
   soakSeconds: 600,
   soakShare: 60,
+  soakStores: undefined,
   operatorRecords: 10_000_000,
   letters: 1_000_000,
   peers: undefined,
@@ -88,6 +91,7 @@ export const USAGE = `pnpm bench [name…] [options]
   --held-seconds N     how long latency holds an old snapshot open (${defaultOptions.heldSeconds})
   --soak-seconds N     how long soak loads each store (${defaultOptions.soakSeconds})
   --soak-share N       the load of soak, in percent of saturation (${defaultOptions.soakShare})
+  --soak-stores A,B    which stores soak loads (memory,postgres,postgres-lease,redis)
   --operator-records N finished keys that operator looks at (${defaultOptions.operatorRecords})
   --letters N          dead letters that operator looks at (${defaultOptions.letters})
   --peers FOLDER       where the peers of folder-peers are installed
@@ -132,6 +136,7 @@ export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
       heldSeconds: count(values['held-seconds']) ?? defaultOptions.heldSeconds,
       soakSeconds: count(values['soak-seconds']) ?? defaultOptions.soakSeconds,
       soakShare: count(values['soak-share']) ?? defaultOptions.soakShare,
+      soakStores: values['soak-stores']?.split(','),
       operatorRecords: count(values['operator-records']) ?? defaultOptions.operatorRecords,
       letters: count(values.letters) ?? defaultOptions.letters,
       peers: values.peers,
@@ -158,6 +163,7 @@ const FLAGS = {
   'held-seconds': { type: 'string' },
   'soak-seconds': { type: 'string' },
   'soak-share': { type: 'string' },
+  'soak-stores': { type: 'string' },
   'operator-records': { type: 'string' },
   letters: { type: 'string' },
   peers: { type: 'string' },

@@ -45,6 +45,7 @@ const tiny: BenchOptions = {
   heldSeconds: 2,
   soakSeconds: 2,
   soakShare: 60,
+  soakStores: undefined,
   operatorRecords: 1_000,
   // As many that the pages find every key and letter that they name.
   letters: 1_000,

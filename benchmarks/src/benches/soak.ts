@@ -20,12 +20,13 @@ export const soakBench: Bench = {
     'a server at a part of saturation for --soak-seconds: memory, handles, latency, on each store',
   onlyByName: true,
 
-  async run({ soakSeconds: seconds, soakShare: percent, requests }, programs) {
+  async run({ soakSeconds: seconds, soakShare: percent, soakStores, requests }, programs) {
+    const stores = chosen(soakStores)
     const postgres = await durablePostgres({ checkpoint_timeout: '1min', max_wal_size: '1GB' })
     const redis = await startRedis({ settings: { appendonly: 'yes' } })
     try {
       const soaks: Soak[] = []
-      for (const store of STORES) {
+      for (const store of stores) {
         const url = store.startsWith('postgres') ? await postgres.database() : redis.url
         soaks.push(await soak(programs, { store, url, seconds, percent, requests }))
       }
@@ -263,6 +264,14 @@ function p99OfThird({ stretches }: Soak, third: 0 | 1 | 2): number {
   const at = (share: number) => Math.round((stretches.length * share) / 3)
   const latencies = stretches.slice(at(third), at(third + 1)).flatMap((each) => each.latencies)
   return quantile(latencies, 0.99)
+}
+
+function chosen(named: readonly string[] = STORES): readonly SoakStore[] {
+  const unknown = named.find((name) => !STORES.some((store) => store === name))
+  if (unknown !== undefined) {
+    throw new Error(`There is no store "${unknown}". Write one of ${STORES.join(', ')}.`)
+  }
+  return STORES.filter((store) => named.includes(store))
 }
 
 const STORES: readonly SoakStore[] = ['memory', 'postgres', 'postgres-lease', 'redis']
