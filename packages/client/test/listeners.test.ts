@@ -57,8 +57,8 @@ function reading({ body }: Response): () => Promise<void> {
   return () => read
 }
 
-// Node itself cancels a body whose response was garbage-collected. With an operation the response is
-// one of ours, around that of fetch.
+// Node itself cancels a body whose response was garbage-collected. With an operation the response
+// is one of ours, around that of fetch.
 test.each([
   ['the response', (response: Response) => () => all(response.body), stream],
   ['the reading of it', reading, stream],
