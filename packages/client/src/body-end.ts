@@ -8,9 +8,9 @@ export function onBodyEnd(response: Response, ended: () => void): Response {
 }
 
 /**
- * Reads the body no sooner than it is read itself: undici cancels the body of a response that
- * nobody holds any more, but only if it is not locked. And holds the response for as long as it is
- * held, because the signal follows it for that time (`followWhileHeld`).
+ * Passes on what is read. undici cancels the body of a response that was garbage-collected, unless
+ * it is locked: so the response is held for as long as this body is, and the body is not locked
+ * before it is read, or an answer that nobody wants would keep its connection.
  */
 function watch(response: Response, ended: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
   let reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined
