@@ -1,6 +1,6 @@
 const REPLAYED = ['x-idempotency-replayed', 'idempotent-replayed']
 
-const keys = new WeakMap<Response, string>()
+const keys = new WeakMap<object, string | undefined>()
 
 /**
  * Whether the server answered from its record instead of running the request. Across origins a page
@@ -11,14 +11,24 @@ export function isReplayed(response: Pick<Response, 'headers'>): boolean {
 }
 
 /**
- * The key of a response of this client; undefined for a call that needed none. Use it to ask again
- * after a 503 that outlasted every attempt.
+ * The key of a call, by what the call ended with: its response, its `RetryError`, or the reason of
+ * its signal. Use it to ask again. Undefined for a call that needed no key, for one that was
+ * rejected before its first attempt, and for a reason that ended several calls, because it does not
+ * tell which.
  */
-export function keyOf(response: Response): string | undefined {
-  return keys.get(response)
+export function keyOf(end: unknown): string | undefined {
+  return isObject(end) ? keys.get(end) : undefined
 }
 
-/** Records the key for `keyOf`. */
-export function noteKey(response: Response, key: string): void {
-  keys.set(response, key)
+/**
+ * Records the key for `keyOf`. One reason may end several calls: with two different keys it has
+ * none from then on, because the key of another call would be worse.
+ */
+export function noteKey(end: unknown, key: string | undefined): void {
+  if (!isObject(end)) return
+  keys.set(end, keys.has(end) && keys.get(end) !== key ? undefined : key)
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }

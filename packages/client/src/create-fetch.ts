@@ -1,6 +1,7 @@
 import { noteKey } from './answer.ts'
 import { atOnce } from './at-once.ts'
 import { type Answer, attempt, holdersOf, type Loss } from './attempt.ts'
+import { onBodyEnd } from './body-end.ts'
 import { delayAfter } from './delay.ts'
 import { OptionsError, RetryError, type RetryErrorCode } from './errors.ts'
 import { type FrozenRequest, freezeRequest, isRequest } from './frozen-request.ts'
@@ -20,6 +21,11 @@ export interface CallInit extends RequestInit {
    * answer. It covers the call whatever its method.
    */
   readonly operation?: string | undefined
+  /**
+   * With `operation`: the key of an earlier call of it, whose outcome you have found out. If that
+   * key is stored, it is forgotten, and this call gets a new one. @default none
+   */
+  readonly forgetKey?: string | undefined
   /** Overrides the option `response` for this call. @default the option `response` */
   readonly response?: 'buffer' | 'stream' | undefined
 }
@@ -30,7 +36,8 @@ export type OncekeyFetch = (input: string | URL | Request, init?: CallInit) => P
 /**
  * A `fetch` that sends an `Idempotency-Key` with each POST and PATCH, and retries with the same key
  * and the same bytes until there is an answer. Like `fetch` it resolves with any status. It rejects
- * with `RetryError` when no answer arrived, and with the signal's reason when that aborts.
+ * with `RetryError` when no answer arrived, and with the signal's reason when that aborts. `keyOf`
+ * tells the key in each case.
  *
  * @example
  * ```ts
@@ -48,13 +55,17 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
   const claimPending = resolved.pending && pendingKeys({ ...resolved.pending, now: resolved.now })
 
   return async function oncekeyFetch(input, init = {}) {
-    const { idempotencyKey, operation, response: mode = resolved.response, ...ownInit } = init
+    const { response: mode = resolved.response, ...keyed } = init
+    const { idempotencyKey, operation, forgetKey, ...ownInit } = keyed
     const method = ownInit.method ?? (isRequest(input) ? input.method : 'GET')
-    const wantsKey = idempotencyKey !== undefined || operation !== undefined
+    const wantsKey = [idempotencyKey, operation, forgetKey].some((given) => given !== undefined)
     if (!wantsKey && !resolved.methods.has(method.toUpperCase())) return resolved.fetch(input, init)
 
     const signal = ownInit.signal !== undefined ? ownInit.signal : signalOf(input)
-    signal?.throwIfAborted()
+    if (signal?.aborted) {
+      noteKey(signal.reason, idempotencyKey)
+      throw signal.reason
+    }
 
     const limit = startLimit(signal, resolved.deadlineMs)
     const call: Call = {
@@ -71,21 +82,25 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
         limit.signal,
         resolved.isGlobalFetch,
       )
-      const pending = await chooseKey(call, request, { idempotencyKey, operation, claimPending })
-      call.key = pending.key
+      const chosen = await chooseKey(call, request, {
+        idempotencyKey,
+        operation,
+        forgetKey,
+        claimPending,
+      })
+      call.key = chosen.key
       const answer = await untilAnswered(call, request)
       if (answer.streamed) streamed = answer.response
-      if (isFinal(answer, pending.resumed || call.attempts > 1)) {
-        // A received answer must not be lost to a storage that hangs.
-        await untilAborted(limit.signal, pending.settle()).catch(() => {})
-      }
-      noteKey(answer.response, pending.key)
-      return answer.response
+      const response = await settle(call, chosen.pending, answer)
+      noteKey(response, chosen.key)
+      return response
     } catch (error) {
-      if (limit.ranOut() && error === limit.signal.reason) {
-        throw unanswered('deadline-exceeded', call, call.lastError ?? error)
-      }
-      throw error
+      const end =
+        limit.ranOut() && error === limit.signal.reason
+          ? unanswered('deadline-exceeded', call, call.lastError ?? error)
+          : error
+      noteKey(end, keyOfEnd(end, call, idempotencyKey))
+      throw end
     } finally {
       // While a body is arriving, the time limit no longer applies, but the caller's signal does.
       if (streamed !== undefined) limit.stopClock(holdersOf(streamed))
@@ -108,18 +123,30 @@ function signalOf(input: string | URL | Request): AbortSignal | undefined {
   return isRequest(input) ? input.signal : undefined
 }
 
+/** The key for `keyOf`. Before the first attempt only a key that the caller chose is worth it. */
+function keyOfEnd(end: unknown, call: Call, own: string | undefined): string | undefined {
+  if (end instanceof RetryError) return end.key
+  return call.attempts > 0 ? call.key : own
+}
+
+/** Where the key of a call comes from. */
+interface KeySource {
+  readonly idempotencyKey: string | undefined
+  readonly operation: string | undefined
+  readonly forgetKey: string | undefined
+  readonly claimPending: ClaimPendingKey | undefined
+}
+
+/** The key of a call, and its entry if it is kept in a storage. */
+interface ChosenKey {
+  readonly key: string
+  readonly pending?: PendingKey
+}
+
 /** Sets the caller's key, a pending key or a new one in the request's headers. */
-async function chooseKey(
-  call: Call,
-  request: FrozenRequest,
-  from: {
-    readonly idempotencyKey: string | undefined
-    readonly operation: string | undefined
-    readonly claimPending: ClaimPendingKey | undefined
-  },
-): Promise<PendingKey> {
+async function chooseKey(call: Call, request: FrozenRequest, from: KeySource): Promise<ChosenKey> {
   const { header, keyFormat, makeKey } = call.options
-  const { idempotencyKey, operation, claimPending } = from
+  const { idempotencyKey, operation, forgetKey } = from
   const line = request.headers.get(header)
   if (
     [line ?? undefined, idempotencyKey, operation].filter((given) => given !== undefined).length > 1
@@ -128,26 +155,25 @@ async function chooseKey(
       `A call takes its key from one place: the ${header} header, idempotencyKey, or operation, which keeps its own.`,
     )
   }
+  if (forgetKey !== undefined && operation === undefined) {
+    throw new OptionsError(
+      'forgetKey is about the stored key of an operation: write that `operation` too, or leave forgetKey out.',
+    )
+  }
   // Sent unchanged, because the caller may know how the server parses it.
-  if (line !== null) return unkept(keyOfLine(line))
+  if (line !== null) return { key: keyOfLine(line) }
 
-  const pending =
-    operation === undefined
-      ? unkept(idempotencyKey ?? makeKey())
-      : await claim(call, request, operation, claimPending)
-  request.headers.set(header, keyLine(pending.key, keyFormat))
-  return pending
-}
-
-function unkept(key: string): PendingKey {
-  return { key, resumed: false, settle: async () => {} }
+  const pending = operation === undefined ? undefined : await claim(call, request, operation, from)
+  const key = pending?.key ?? idempotencyKey ?? makeKey()
+  request.headers.set(header, keyLine(key, keyFormat))
+  return pending === undefined ? { key } : { key, pending }
 }
 
 async function claim(
   { options, limit }: Call,
   request: FrozenRequest,
   operation: string,
-  claimPending: ClaimPendingKey | undefined,
+  { forgetKey, claimPending }: KeySource,
 ): Promise<PendingKey> {
   if (claimPending === undefined) {
     throw new OptionsError(
@@ -159,7 +185,26 @@ async function claim(
       'operation cannot tell a multipart body again, because its boundary is random: send JSON, or keep the key yourself and give it as `idempotencyKey`.',
     )
   }
-  return untilAborted(limit.signal, claimPending(operation, request, options.makeKey))
+  const claimed = claimPending(operation, request, options.makeKey, forgetKey)
+  return untilAborted(limit.signal, claimed)
+}
+
+/**
+ * Deletes the stored key if the answer is final; of a streamed one when its body has been read,
+ * because a body that is cut has to be asked for again. Returns the response for the caller.
+ */
+async function settle(
+  { limit, attempts }: Call,
+  pending: PendingKey | undefined,
+  answer: Answer,
+): Promise<Response> {
+  const { response, streamed } = answer
+  const isSettledBy = (shared: boolean) => isFinal(answer, attempts > 1 || shared)
+  if (pending === undefined || !isSettledBy(pending.resumed)) return response
+  if (streamed) return onBodyEnd(response, () => void pending.settle(isSettledBy))
+  // A received answer must not be lost to a storage that hangs.
+  await untilAborted(limit.signal, pending.settle(isSettledBy)).catch(() => {})
+  return response
 }
 
 async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer> {

@@ -39,6 +39,13 @@ export async function freezeRequest(
   // Recognised by its members, because a Request class may come from another realm.
   const given = isRequest(input) ? input : undefined
   const { headers: ownHeaders, body: ownBody, signal: _, ...ownRest } = init
+  // Looked at here, because a stream that was read in part and unlocked can be read on, and is
+  // shorter then. `fetch` throws too.
+  if (ownBody == null && given?.bodyUsed) {
+    throw new TypeError(
+      'The body of this Request was read already: give `request.clone()` to whatever reads it first.',
+    )
+  }
   const headers = new Headers(ownHeaders ?? given?.headers)
   const holder = ownBody != null ? new Response(ownBody) : given
   const contentType = holder?.headers.get('content-type')

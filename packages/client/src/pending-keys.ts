@@ -1,5 +1,6 @@
 import { RetryError } from './errors.ts'
 import type { FrozenRequest } from './frozen-request.ts'
+import { entryOf, entryText, judgeEntry, type PendingEntry } from './pending-entry.ts'
 
 /** Stores the keys of unfinished calls, as `localStorage` does; may be asynchronous. */
 export interface PendingStorage {
@@ -9,18 +10,20 @@ export interface PendingStorage {
 }
 
 /**
- * Keeps the key of a call with an `operation` until the call has a final answer. Calls on one page
- * never get two keys for one request; two tabs at the same instant may. A storage that does not
- * give back what it was given fails the call (`storage-failed`) before anything is sent.
+ * Keeps the key of a call with an `operation` until the call has a final answer. Calls with one
+ * `storage` never get two keys for one request; two tabs at the same instant may. A storage that
+ * does not give back what it was given fails the call (`storage-failed`) before anything is sent.
  */
 export interface PendingOptions {
+  /** Give each `createFetch` of a process or page the same object. */
   readonly storage: PendingStorage
   /** The prefix of the entries' names. @default 'oncekey:' */
   readonly prefix?: string
   /**
-   * The age at which an entry is discarded; from then on the same call gets a new key, and runs
-   * again. It must be less than the time for which the server keeps keys. Routes that `hold` need
-   * days. Milliseconds. @default 82_800_000, an hour below the usual day
+   * The age at which a key is no longer sent. From then on the same call ends with `key-expired`,
+   * until it says `forgetKey`; if the last attempt is as old, it does so once. It must be less than
+   * the time for which the server keeps keys. Routes that `hold` need days. Milliseconds. @default
+   * 82_800_000, an hour below the usual day
    */
   readonly expiresAfterMs?: number
 }
@@ -30,19 +33,24 @@ export interface PendingKey {
   readonly key: string
   /** Whether the entry existed: an earlier call may have taken effect. */
   readonly resumed: boolean
-  /** Deletes the entry. Never throws: the answer has arrived, and an entry that stays expires. */
-  settle(): Promise<void>
+  /**
+   * Deletes the entry if the answer is final. That may depend on whether another call has had the
+   * key, before this one or since, whose outcome this answer does not tell. Never throws: the
+   * answer has arrived, and an entry that stays expires.
+   */
+  settle(isFinal: (shared: boolean) => boolean): Promise<void>
 }
 
 /**
  * Finds or creates the key of an operation. The same operation with the same method, URL, content
  * type and body has the same key until that key is settled, on this page and, with a storage that
- * outlives the page, on the next.
+ * outlives the page, on the next. An entry that has the key `forgetKey` counts as absent.
  */
 export type ClaimPendingKey = (
   operation: string,
   request: FrozenRequest,
   makeKey: () => string,
+  forgetKey: string | undefined,
 ) => Promise<PendingKey>
 
 /** Manages pending keys in a storage. */
@@ -53,21 +61,27 @@ export function pendingKeys(options: {
   readonly now: () => number
 }): ClaimPendingKey {
   const { storage, prefix, expiresAfterMs, now } = options
-  const turns = new Map<string, Promise<unknown>>()
+  const inTurn = turnsOf(storage)
 
-  return async (operation, request, makeKey) => {
+  return async (operation, request, makeKey, forgetKey) => {
     const name = `${prefix}${operation}:${await fingerprint(request)}`
-    const { key, resumed } = await inTurn(name, () => findOrNote(name, makeKey))
-    return { key, resumed, settle: () => inTurn(name, () => forget(name, key)) }
+    const { key, resumed } = await inTurn(name, () => findOrNote(name, makeKey, forgetKey))
+    return {
+      key,
+      resumed,
+      settle: (isFinal) =>
+        inTurn(name, () => forget(name, key, ({ calls }) => isFinal(resumed || calls > 1))),
+    }
   }
 
-  async function findOrNote(name: string, makeKey: () => string) {
+  async function findOrNote(name: string, makeKey: () => string, forgetKey: string | undefined) {
     const found = await read(name)
-    if (found !== undefined && isYoung(found)) return { key: found.key, resumed: true }
+    if (found !== undefined && found.key !== forgetKey) return resume(name, found)
     const key = makeKey()
+    const at = now()
     try {
       // Stored before the first attempt, because a page that dies during it would not know its key.
-      await storage.setItem(name, JSON.stringify({ key, since: now() }))
+      await storage.setItem(name, entryText({ key, since: at, last: at, calls: 1 }))
     } catch (error) {
       throw storageFailed(error)
     }
@@ -76,11 +90,25 @@ export function pendingKeys(options: {
     // its key is then shared.
     const kept = await read(name)
     if (kept?.key === key) return { key, resumed: false }
-    if (kept !== undefined && isYoung(kept)) return { key: kept.key, resumed: true }
+    if (kept !== undefined && kept.key !== forgetKey) return resume(name, kept)
     throw storageFailed(new TypeError(NOT_KEPT))
   }
 
-  async function read(name: string): Promise<Entry | undefined> {
+  async function resume(name: string, entry: PendingEntry) {
+    const { key } = entry
+    const at = now()
+    const judgement = judgeEntry(entry, at, expiresAfterMs)
+    if (judgement === 'drop') await forget(name, key, () => true)
+    if (judgement !== 'send') throw keyExpired(key)
+    try {
+      await storage.setItem(name, entryText({ ...entry, last: at, calls: entry.calls + 1 }))
+    } catch {
+      // A storage that takes no more has the key all the same, which matters more than the rest.
+    }
+    return { key, resumed: true }
+  }
+
+  async function read(name: string): Promise<PendingEntry | undefined> {
     try {
       return entryOf(await storage.getItem(name))
     } catch (error) {
@@ -88,48 +116,41 @@ export function pendingKeys(options: {
     }
   }
 
-  function isYoung({ since }: Entry): boolean {
-    return now() - since < expiresAfterMs
-  }
-
-  async function forget(name: string, key: string) {
+  async function forget(name: string, key: string, mayGo: (entry: PendingEntry) => boolean) {
     try {
+      const entry = entryOf(await storage.getItem(name))
       // A call that shared this key may have settled it, and the entry may belong to a newer call.
-      if (entryOf(await storage.getItem(name))?.key === key) await storage.removeItem(name)
+      if (entry?.key === key && mayGo(entry)) await storage.removeItem(name)
     } catch {}
   }
+}
 
-  /** Serialised per entry, because two concurrent calls would both find nothing. */
-  async function inTurn<T>(name: string, task: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(name) ?? Promise.resolve()).then(task)
+type InTurn = <T>(name: string, task: () => Promise<T>) => Promise<T>
+
+/** One for each storage, because several `createFetch` may have the same. */
+const turns = new WeakMap<PendingStorage, InTurn>()
+
+function turnsOf(storage: PendingStorage): InTurn {
+  const known = turns.get(storage) ?? takeTurns()
+  turns.set(storage, known)
+  return known
+}
+
+/** Serialises tasks per entry, because two concurrent calls would both find nothing. */
+function takeTurns(): InTurn {
+  const lasts = new Map<string, Promise<void>>()
+  return async (name, task) => {
+    const turn = (lasts.get(name) ?? Promise.resolve()).then(task)
     const over = turn.then(
       () => {},
       () => {},
     )
-    turns.set(name, over)
+    lasts.set(name, over)
     try {
       return await turn
     } finally {
-      if (turns.get(name) === over) turns.delete(name)
+      if (lasts.get(name) === over) lasts.delete(name)
     }
-  }
-}
-
-interface Entry {
-  readonly key: string
-  /** Milliseconds since 1970. */
-  readonly since: number
-}
-
-/** The entry as it was stored, or as an object if the storage parses JSON itself. */
-function entryOf(stored: unknown): Entry | undefined {
-  try {
-    const entry: unknown = typeof stored === 'string' ? JSON.parse(stored) : stored
-    const { key, since } = (entry ?? {}) as Partial<Entry>
-    return typeof key === 'string' && typeof since === 'number' ? { key, since } : undefined
-  } catch {
-    // An entry that is incomplete, or that something else stored under this name, counts as absent.
-    return undefined
   }
 }
 
@@ -140,6 +161,14 @@ function storageFailed(cause: unknown): RetryError {
     'storage-failed',
     'The storage of pending keys failed, and without its key a reload could run the operation twice. Nothing was sent; leave `operation` out to send without.',
     { attempts: 0, key: undefined, cause },
+  )
+}
+
+function keyExpired(key: string): RetryError {
+  return new RetryError(
+    'key-expired',
+    'An earlier call of this operation may have taken effect, and its key is too old to be sent again (`pending.expiresAfterMs`). Nothing was sent. Find out what became of that call; to run the operation again, give the key of this error as `forgetKey`.',
+    { attempts: 0, key, cause: undefined },
   )
 }
 

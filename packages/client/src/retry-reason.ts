@@ -61,15 +61,18 @@ function serverAdvice(headers: Headers): boolean | undefined {
 const HANDLERS_OWN: ReadonlySet<number> = new Set([402, 410, 412, 422])
 
 /**
- * Whether an answer is final, so that the key is no longer needed. After an earlier attempt with an
- * unknown outcome (`inDoubt`), a session check or router in front of the record may answer 401 or
- * 404 although the request took effect. Then only an answer from behind the record is final.
+ * Whether an answer is final, so that the key is no longer needed. If another attempt with the key
+ * has an unknown outcome (`inDoubt`), a session check or router in front of the record may answer
+ * 401 or 404 although the request took effect, and a server that was changed since may refuse the
+ * key. Then only an answer from behind the record is final.
  */
 export function isFinal(answer: Answer, inDoubt: boolean): boolean {
   const { response, problem } = answer
-  if (problem?.retry === 'new-key') return true
   // Of a 5xx some APIs do not know themselves whether the request took effect, and replay that.
   if (isReplayed(response) && response.status < 500) return true
+  // The bytes are those of the earlier attempt, so it is the server that has changed (`key-reused`,
+  // `key-invalid`), or something between (`key-missing`).
+  if (problem?.retry === 'new-key') return !inDoubt
   if (isMomentary(response.status) || isInProgress(answer)) return false
   if (problem?.retry === 'same-key' || problem?.code === 'outcome-unknown') return false
   return response.status < 400 || !inDoubt || HANDLERS_OWN.has(response.status)

@@ -78,6 +78,30 @@ test('a reloaded page goes on with the key that the first one left behind', asyn
   expect(new Set(site.keys).size).toBe(2)
 })
 
+test('a stream that is cut keeps its key over a reload, and one that has been read does not', async () => {
+  site.fates('is cut')
+  const order = () =>
+    page.evaluate(async () => {
+      const fetch = client.createFetch({ pending: { storage: localStorage }, response: 'stream' })
+      const init = { method: 'POST', body: 'lute', operation: 'order' }
+      const response = await fetch('orders', init)
+      const { url, redirected, type, status } = response
+      const facts = { url, redirected, type, status, replayed: client.isReplayed(response) }
+      const body = await response.json().catch((error: Error) => error.name)
+      return { ...facts, body, left: localStorage.length }
+    })
+  const facts = { url: `${site.url}orders`, redirected: false, type: 'basic', status: 201 }
+  const cut = { ...facts, replayed: false, body: expect.any(String), left: 1 }
+  expect(await order()).toEqual(cut)
+  await page.reload()
+  await ready()
+  const whole = { ...facts, replayed: true, body: { number: 1, item: 'lute' } }
+  expect(await order()).toMatchObject(whole)
+  await vi.waitUntil(async () => (await page.evaluate(() => localStorage.length)) === 0)
+  expect(site.orders).toEqual(['lute'])
+  expect(new Set(site.keys).size).toBe(1)
+})
+
 test('many calls at once have one effect each, whatever becomes of their answers', async () => {
   site.fates(
     ...Array.from({ length: 60 }, (_, n) => (['is lost', 'arrives', 'is cut'] as const)[n % 3]!),

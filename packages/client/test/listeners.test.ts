@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createFetch } from '@oncekey/client'
 import { expect, test, vi } from 'vitest'
+import { memory } from './pending-page.ts'
 import { answer, scriptedServer, stall, stallInBody } from './scripted-server.ts'
 
 setFlagsFromString('--expose-gc')
@@ -10,6 +11,7 @@ const collect: () => void = runInNewContext('gc')
 
 const post = { method: 'POST', body: 'x' } as const
 const stream = { ...post, response: 'stream' } as const
+const pending = { ...stream, operation: 'order' } as const
 const patience = { timeout: 20_000 }
 const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
@@ -49,26 +51,42 @@ const all = async (body: ReadableStream<Uint8Array> | null) => {
   for await (const _ of body ?? []);
 }
 
-// Node itself cancels a body whose response was garbage-collected.
+function reading({ body }: Response): () => Promise<void> {
+  const read = all(body)
+  read.catch(() => {})
+  return () => read
+}
+
+// Node itself cancels a body whose response was garbage-collected. With an operation the response
+// is one of ours, around that of fetch.
 test.each([
-  ['the response', (response: Response) => () => all(response.body)],
-  [
-    'the reading of it',
-    ({ body }: Response) => {
-      const read = all(body)
-      read.catch(() => {})
-      return () => read
-    },
-  ],
-])('a signal ends a stream of which only %s is held', async (_, held) => {
+  ['the response', (response: Response) => () => all(response.body), stream],
+  ['the reading of it', reading, stream],
+  ['the response', (response: Response) => () => all(response.body), pending],
+  ['the reading of it', reading, pending],
+] as const)('a signal ends a stream of which only %s is held', async (_, held, init) => {
   const server = await scriptedServer(stallInBody)
   const controller = new AbortController()
   const { signal } = controller
-  const read = held(await createFetch()(server.url, { ...stream, signal }))
+  const fetch = createFetch({ pending: { storage: memory() } })
+  const read = held(await fetch(server.url, { ...init, signal }))
   await collected()
   await collected()
   controller.abort('enough')
   await expect(read()).rejects.toBe('enough')
+})
+
+test('a stream with an operation that nobody reads frees its connection', async () => {
+  const closed = vi.fn()
+  const server = await scriptedServer((response) => {
+    response.on('close', closed)
+    stallInBody(response)
+  })
+  await createFetch({ pending: { storage: memory() } })(server.url, pending)
+  await vi.waitFor(async () => {
+    await collected()
+    expect(closed).toHaveBeenCalled()
+  }, patience)
 })
 
 // undici cancels the body of a response that was garbage-collected, and what the caller gets is a

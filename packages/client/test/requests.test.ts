@@ -162,6 +162,24 @@ test('a Request whose body was read already is refused like by fetch', async () 
   await expect(createFetch(quick)(request)).rejects.toBeInstanceOf(TypeError)
 })
 
+// A bug: its stream was no longer locked, and what was left of it was sent as the body.
+test.each([
+  ['in part', 1],
+  ['to its end', 3],
+])('a Request whose body was read %s is refused before anything is sent', async (_, reads) => {
+  const server = await scriptedServer(answer(201))
+  const request = () =>
+    new Request(server.url, { method: 'POST', body: stream('one', 'two'), duplex: 'half' } as never)
+  const used = request()
+  const reader = used.body?.getReader()
+  for (let read = 0; read < reads; read += 1) await reader?.read()
+  reader?.releaseLock()
+  await expect(createFetch(quick)(used)).rejects.toBeInstanceOf(TypeError)
+  expect(server.seen.length).toBe(0)
+  expect((await createFetch(quick)(used, { body: 'another' })).status).toBe(201)
+  expect(server.seen[0]?.body.toString()).toBe('another')
+})
+
 test.each([
   ['a URL that is none', 'nowhere', {}],
   ['a header that is none', 'http://127.0.0.1:1/', { headers: { 'x y': '1' } }],

@@ -213,6 +213,11 @@ export const around: readonly Around[] = [
     names: { ...onceOfExpress, authenticate: "import('express').RequestHandler" },
   },
   { page: 'packages/client/README.md', having: 'axiosRetry', home: 'tests/clients' },
+  {
+    page: 'packages/client/README.md',
+    having: 'hasOrdered',
+    names: { hasOrdered: '(item: string) => Promise<boolean>' },
+  },
   { page: 'packages/fastify/README.md', names: fastify },
   {
     page: 'packages/koa/README.md',
