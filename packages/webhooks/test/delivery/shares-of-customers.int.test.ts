@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type ClaimQuestion, claimDeliveries } from '../../src/statements/claims.ts'
+import { type ClaimQuestion, claimDeliveries, OUT_OF_REACH } from '../../src/statements/claims.ts'
 import { eventOf, fanOut } from '../servers/webhooks-database.ts'
 import { database } from './gates.ts'
 
@@ -71,9 +71,16 @@ test('the next place goes to the customer who has the fewest deliveries under wa
   }
   underWay.set(few as string, 5)
   expect(await claim({ limit: 1, perEndpoint: 5, underWay })).toEqual({ many: 1 })
-  // An endpoint that a worker cannot send to holds no place.
-  underWay.set(many[2] as string, 2 ** 30).set(few as string, 4)
-  expect(await claim({ limit: 1, perEndpoint: 5, underWay })).toEqual({ few: 1 })
+})
+
+test('an endpoint to which a worker cannot send holds no place of its customer', async () => {
+  const [unreached] = await customer('few', { endpoints: 2, events: 5 })
+  const [other] = await customer('other', { endpoints: 2, events: 5 })
+  const underWay = new Map([
+    [unreached as string, OUT_OF_REACH],
+    [other as string, 1],
+  ])
+  for (let n = 0; n < 4; n += 1) expect(await claim({ limit: 1, underWay })).toEqual({ few: 1 })
 })
 
 test('what rests counts for its customer, too', async () => {

@@ -35,7 +35,10 @@ test.each(['read committed', 'repeatable read'])(
     const options = `-c default_transaction_isolation=${level.replace(' ', '\\ ')}`
     const client = database.pool({ max: 50, options })
     const hooks = database.hooks({ client, customerOf, maxEndpointsPerCustomer: 7 })
-    const all = Array.from({ length: 50 }, () => hooks.endpoints.register(endpoint))
+    const fifty = Array.from({ length: 50 })
+    // All connections are there before the first one registers.
+    await Promise.all(fifty.map(() => client.query('select pg_sleep(0.3)')))
+    const all = fifty.map(() => hooks.endpoints.register(endpoint))
     const ended = await Promise.allSettled(all)
     expect(ended.filter(({ status }) => status === 'fulfilled')).toHaveLength(7)
     for (const each of ended) if (each.status === 'rejected') expect(each.reason).toEqual(tooMany)
