@@ -3,7 +3,8 @@
  * returns what to send.
  *
  * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of
- * waiting endpoints and not with their deliveries. Rows are locked in materialized CTEs: a plain
+ * waiting endpoints and not with their deliveries. It sees when the first delivery of each is due,
+ * so endpoints that only wait for a retry cost no more than their hop. Rows are locked in materialized CTEs: a plain
  * subquery could run again and take more than its limit.
  *
  * Endpoints are taken by what their customer has under way in this worker, the least first, and at
@@ -46,15 +47,15 @@ export function claimByCustomer(schema: string): string {
     returns setof text language plpgsql volatile set enable_seqscan = off set jit = off as $$
     begin
       return query
-      with recursive waiting (endpoint_id) as (
-        (select endpoint_id from ${schema}.webhook_deliveries where state = 'pending'
-          order by endpoint_id limit 1)
+      with recursive waiting (endpoint_id, due_at) as (
+        (select d.endpoint_id, d.due_at from ${schema}.webhook_deliveries d
+          where d.state = 'pending' order by d.endpoint_id, d.due_at limit 1)
         union all
-        select (
-          select d.endpoint_id from ${schema}.webhook_deliveries d
+        select n.endpoint_id, n.due_at from waiting w cross join lateral (
+          select d.endpoint_id, d.due_at from ${schema}.webhook_deliveries d
             where d.state = 'pending' and d.endpoint_id > w.endpoint_id
-            order by d.endpoint_id limit 1
-        ) from waiting w where w.endpoint_id is not null
+            order by d.endpoint_id, d.due_at limit 1
+        ) n
       ), under_way as materialized (
         select u.id, u.running, coalesce(e.customer, e.id::text) as party
           from json_to_recordset(in_under_way) as u (id uuid, running integer)
@@ -74,7 +75,7 @@ export function claimByCustomer(schema: string): string {
           join ${schema}.webhook_endpoints e on e.id = w.endpoint_id
           left join under_way u on u.id = e.id
           left join held h on h.party = coalesce(e.customer, e.id::text)
-          where coalesce(u.running, 0) < 1073741824
+          where w.due_at <= now() and coalesce(u.running, 0) < 1073741824
             and e.status = 'enabled' and (e.blocked_until is null or e.blocked_until <= now())
             and (e.rate_free_at is null or e.rate_free_at <= now())
             and (in_able or e.headers is null and e.tls is null)
@@ -83,14 +84,14 @@ export function claimByCustomer(schema: string): string {
           from known k where k.room > 0
       ), turns as materialized (
         select s.*, row_number() over (
-            partition by s.party order by s.has_siblings and not exists (${isDue(schema, 's.id')}),
+            partition by s.party order by s.has_siblings and (${dueOf(schema, 's.id')}) is null,
               random()) as turn
           from siblings s
       ), gated as materialized (
         select e.id from ${schema}.webhook_endpoints e
           where e.id = any(array(
               select t.id from turns t
-                where (t.probed or t.rate is not null) and exists (${isDue(schema, 't.id')})
+                where (t.probed or t.rate is not null) and (${dueOf(schema, 't.id')}) is not null
                 order by ${FIRST_SERVED}
                 limit in_limit
             ))
@@ -179,6 +180,11 @@ const IS_DUE = `d.state = 'pending' and d.due_at <= now()
                 and (in_takes_suspect or d.unfinished < in_suspect_from
                   or d.unfinished >= in_most_unfinished)`
 
-function isDue(schema: string, endpoint: string): string {
-  return `select from ${schema}.webhook_deliveries d where d.endpoint_id = ${endpoint} and ${IS_DUE}`
+/**
+ * The delivery of an endpoint that is due first. Its order is that of the index of what is pending.
+ * `exists` would ignore it, and might read the index of all deliveries, which has the old ones.
+ */
+function dueOf(schema: string, endpoint: string): string {
+  return `select d.id from ${schema}.webhook_deliveries d where d.endpoint_id = ${endpoint}
+                and ${IS_DUE} order by d.due_at, d.id limit 1`
 }
