@@ -4,8 +4,8 @@
  *
  * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of
  * waiting endpoints and not with their deliveries. It sees when the first delivery of each is due,
- * so endpoints that only wait for a retry cost no more than their hop. Rows are locked in materialized CTEs: a plain
- * subquery could run again and take more than its limit.
+ * so endpoints that only wait for a retry cost no more than their hop. Rows are locked in
+ * materialized CTEs: a plain subquery could run again and take more than its limit.
  *
  * Endpoints are taken by what their customer has under way in this worker, the least first, and at
  * random where that is the same; by endpoint alone, whoever registers a thousand would get a
