@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'list-unsupported'
   | 'transaction-control'
   | 'address-forbidden'
+  | 'too-many-endpoints'
+  | 'name-servers-unavailable'
   | 'proxy-unavailable'
   | 'proxy-refused'
   | 'delivery-timeout'

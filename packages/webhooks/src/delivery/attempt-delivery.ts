@@ -95,14 +95,15 @@ async function verdictOf(
     if (exchange.failure === ABORTED && saysNothing(exchange, options.classify)) {
       return aborted()
     }
-    if (exchange.failure?.error === 'proxy-unavailable') {
-      const { error, message } = exchange.failure
+    const own = OWN_FAULTS.find((code) => code === exchange.failure?.error)
+    if (own !== undefined) {
+      const message = String(exchange.failure?.message)
       tellError({
-        error: new OncekeyError(error, message),
+        error: new OncekeyError(own, message),
         during: 'attempt',
         deliveryIds: [claimed.id],
       })
-      return unsent(error, keptText(message), RETRY_OUR_FAULT_MS)
+      return unsent(own, keptText(message), RETRY_OUR_FAULT_MS)
     }
     return judge(exchange, claimed.tries, options)
   } catch (error) {
@@ -111,6 +112,9 @@ async function verdictOf(
     return unsent(code ?? name ?? 'error', keptText(String(message)), RETRY_OUR_FAULT_MS)
   }
 }
+
+/** Failures on the way to the endpoint that are ours. */
+const OWN_FAULTS = ['proxy-unavailable', 'name-servers-unavailable'] as const
 
 /** The request may have been sent. */
 function aborted(): Verdict {
@@ -148,7 +152,7 @@ const CLOCK_JUMPED = {
 }
 
 /**
- * A minute, because a person has to repair keys, secrets or proxies, and an earlier retry would
- * fail again. Milliseconds.
+ * A minute, because a person has to repair keys, secrets, proxies or name servers, and an earlier
+ * retry would fail again. Milliseconds.
  */
 const RETRY_OUR_FAULT_MS = 60_000

@@ -2,8 +2,9 @@ import type { DeliveryVerdict } from '../statements/verdicts.ts'
 
 /**
  * What a worker leaves alone for a while, because of faults on its own side: the endpoints for
- * which it cannot sign or gets no way through its proxy, and nearly everything while the proxy is
- * away. Other workers may have no such fault, so the database does not know of it.
+ * which it cannot sign, whose names it cannot look up or to which it gets no way through its proxy,
+ * and nearly everything while the proxy is away. Other workers may have no such fault, so the
+ * database does not know of it.
  */
 export interface OwnFaults {
   /** Takes note of how an attempt ended. */

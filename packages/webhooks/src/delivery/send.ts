@@ -177,13 +177,13 @@ function failureOf(error: unknown): ExchangeFailure {
 
 /**
  * The outermost error with a code in the chain of causes, because undici and Node wrap system
- * errors.
+ * errors. If every address of a name failed, that is the error of the first one: Node's own error
+ * for all of them has its code, too, but no message.
  */
 function rootOf(error: unknown): { code?: unknown; name?: unknown; message?: unknown } {
   for (let at = error; typeof at === 'object' && at !== null; at = (at as Error).cause) {
-    if ('code' in at && typeof at.code === 'string') return at
-    // Every address of the name failed. The first error is reported.
     if (at instanceof AggregateError && at.errors.length > 0) return rootOf(at.errors[0])
+    if ('code' in at && typeof at.code === 'string') return at
   }
   return typeof error === 'object' && error !== null ? error : {}
 }

@@ -70,7 +70,7 @@ async function addressesFrom(resolver: Resolver, hostname: string): Promise<stri
 }
 
 /** Whether a server has answered, which the next one would do in the same way. */
-function isAnswer(error: unknown): boolean {
+export function isAnswer(error: unknown): boolean {
   return codeOf(error) === 'ENOTFOUND' || codeOf(error) === 'ENODATA'
 }
 

@@ -1,5 +1,6 @@
-import { type ActedBy, actedBy, OptionsError, patternsOf } from '@oncekey/core'
+import { type ActedBy, actedBy, OncekeyError, OptionsError, patternsOf } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
+import { lockNumber } from '@oncekey/postgres/client'
 import { v7 } from 'uuid'
 import type { ResolvedOptions } from '../options/options.ts'
 import { refusePlain } from '../sealing/refuse-plain.ts'
@@ -66,6 +67,9 @@ export interface EndpointFilter {
  * resolve with `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
  */
 export interface Endpoints extends EndpointSecrets {
+  /**
+   * Throws `too-many-endpoints` if the customer has `maxEndpointsPerCustomer` that are not deleted.
+   */
   register(endpoint: NewEndpoint, by?: ActedBy): Promise<RegisteredEndpoint>
   /** Lists endpoints that are not deleted, the oldest first. */
   list(filter?: EndpointFilter): Promise<Endpoint[]>
@@ -96,31 +100,32 @@ export interface Endpoints extends EndpointSecrets {
 }
 
 export function endpoints(options: ResolvedOptions): Endpoints {
-  const { schema } = options
+  const { schema, schemaName, maxEndpointsPerCustomer: most } = options
   return {
-    async register(
-      { url, types, customer, description = '', signature = 'v1', secret, ...ways },
-      by,
-    ) {
+    async register({ url, types, description = '', signature = 'v1', secret, ...rest }, by) {
+      const { customer: given, ...ways } = rest
       const id = v7()
       const made = newSecret(signature, secret)
+      const customer = checkCustomer(given, options)
       const row = await firstRow(
         options,
         insertEndpoint(
           schema,
           {
             id,
-            customer: checkCustomer(customer, options),
+            customer,
             url: parseEndpointUrl(url, options).href,
             types: checkEventTypes(types),
             description: checkText('description', description),
             secret: sealSecret(made.kept, id, options.seal),
             ways: storedWays(ways, id, options),
           },
+          { most, lock: lockNumber(['oncekey:webhook-endpoints', schemaName, customer ?? '']) },
           actedBy('endpoints.register', by),
         ),
       )
-      return { endpoint: endpointOf(row as NonNullable<typeof row>), secret: made.shown }
+      if (row === undefined) throw tooMany(customer, most)
+      return { endpoint: endpointOf(row), secret: made.shown }
     },
 
     async list({ customer, status, type, after, limit = 100 } = {}) {
@@ -218,6 +223,13 @@ function checkCustomer(
     throw new OptionsError('customer is missing: write the customer that this endpoint belongs to.')
   }
   return checkText('customer', customer)
+}
+
+function tooMany(customer: string | null, most: number): OncekeyError {
+  return new OncekeyError(
+    'too-many-endpoints',
+    `The customer "${customer}" has as many endpoints as it may have (${most}): delete one, or raise maxEndpointsPerCustomer of webhooks().`,
+  )
 }
 
 function checkText(name: string, value: string): string {

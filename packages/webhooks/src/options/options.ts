@@ -13,6 +13,7 @@ import { resolveProxy } from '../dialing/egress-proxy.ts'
 import type { EndpointTls } from '../dialing/endpoint-tls.ts'
 import { guardedAgent } from '../dialing/guarded-agent.ts'
 import { nameServers, type ResolveName } from '../dialing/resolve-name.ts'
+import { watchedNames } from '../dialing/watched-names.ts'
 import { type Classify, classifyByStatus } from '../retry/response-class.ts'
 import { type RetrySchedule, resolveSchedule, standardSchedule } from '../retry/retry-schedule.ts'
 import type { EndpointPolicy } from '../statements/verdicts.ts'
@@ -31,6 +32,13 @@ export interface WebhooksOptions<Tx = unknown> {
    * every event.
    */
   readonly customerOf?: (event: EventFacts) => string | undefined
+  /**
+   * How many endpoints a customer may have that are not deleted. Each event of a customer is sent
+   * to all of them, maybe to one and the same host. Without customers there is no such limit.
+   *
+   * @default 100
+   */
+  readonly maxEndpointsPerCustomer?: number
   /** Seals signing secrets at rest with AES-256-GCM. @default none */
   readonly seal?: SealKeys
   /**
@@ -124,6 +132,7 @@ export interface ResolvedOptions {
   readonly schemaName: string
   readonly consumerName: string
   readonly customerOf: ((event: EventFacts) => string | undefined) | undefined
+  readonly maxEndpointsPerCustomer: number
   readonly seal: SealKeys | undefined
   readonly guard: AddressGuard
   readonly allowHttp: boolean
@@ -153,7 +162,11 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   const timeoutMs = wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1, LONGEST_TIMEOUT_MS)
   const dial = {
     connectTimeoutMs: timeoutMs,
-    resolve: callback('resolve', options.resolve) ?? nameServers(),
+    // Shorter than the exchange, so that silent name servers do not count as a slow receiver.
+    resolve: watchedNames(
+      callback('resolve', options.resolve) ?? nameServers(),
+      Math.ceil(timeoutMs * 0.9),
+    ),
     proxy: resolveProxy(options.proxy, timeoutMs),
   }
   return {
@@ -162,6 +175,11 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     schemaName,
     consumerName: options.consumerName ?? 'webhooks',
     customerOf: callback('customerOf', options.customerOf),
+    maxEndpointsPerCustomer: wholeNumber(
+      'maxEndpointsPerCustomer',
+      options.maxEndpointsPerCustomer ?? 100,
+      1,
+    ),
     seal: options.seal === undefined ? undefined : checkSealKeys(options.seal),
     guard,
     allowHttp: flag('allowHttp', options.allowHttp ?? false),

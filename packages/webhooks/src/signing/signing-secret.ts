@@ -17,21 +17,35 @@ export interface ParsedSecret {
 }
 
 /**
- * Parses a secret. Throws an `OptionsError` that says what a secret looks like and never reveals
- * it.
+ * Parses a secret that we sign with. Throws an `OptionsError` that says what a secret looks like
+ * and never reveals it.
  *
  * `whsec_` is an HMAC key of 24 to 64 bytes; `whsk_` an ed25519 private key, its seed of 32 bytes
  * alone or followed by the public key; `whpk_` an ed25519 public key of 32 bytes.
  */
 export function parseSecret(secret: SigningSecret): ParsedSecret {
+  return parsed(secret, 64)
+}
+
+/**
+ * Parses a secret that a sender has issued, whose length the receiver cannot choose: Svix issues
+ * HMAC keys of up to 75 bytes, although the specification ends at 64.
+ */
+export function parseSendersSecret(secret: SigningSecret): ParsedSecret {
+  return parsed(secret, 75)
+}
+
+function parsed(secret: SigningSecret, mostBytes: number): ParsedSecret {
   const [, prefix, text] = /^(whsec|whsk|whpk)_([\w+/-]+={0,2})$/.exec(secret) ?? []
   if (prefix === undefined || text === undefined) {
     throw new OptionsError(
-      'A webhook secret is `whsec_` (HMAC), `whsk_` or `whpk_` (ed25519) and base64, such as generateSecret() makes.',
+      /^v1a?,wh/.test(secret)
+        ? 'A webhook secret begins with `whsec_`, `whsk_` or `whpk_`: leave out the `v1,` before it.'
+        : 'A webhook secret is `whsec_` (HMAC), `whsk_` or `whpk_` (ed25519) and base64, such as generateSecret() makes.',
     )
   }
   const bytes = Buffer.from(text, 'base64')
-  if (prefix === 'whsec') return hmacSecret(bytes)
+  if (prefix === 'whsec') return hmacSecret(bytes, mostBytes)
   return prefix === 'whsk' ? privateKey(bytes) : { version: 'v1a', publicKey: publicKey(bytes) }
 }
 
@@ -43,8 +57,8 @@ export function publicKeyOf(secret: SigningSecret): SigningSecret | undefined {
   return `whpk_${point.toString('base64')}`
 }
 
-function hmacSecret(key: Buffer): ParsedSecret {
-  expectLength('whsec_', key, key.length >= 24 && key.length <= 64, '24 to 64')
+function hmacSecret(key: Buffer, most: number): ParsedSecret {
+  expectLength('whsec_', key, key.length >= 24 && key.length <= most, `24 to ${most}`)
   return { version: 'v1', signature: (signed) => createHmac('sha256', key).update(signed).digest() }
 }
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual, verify } from 'node:crypto'
 import { OncekeyError, OptionsError } from '@oncekey/core'
 import { signedContent } from './signed-content.ts'
-import { type ParsedSecret, parseSecret, type SigningSecret } from './signing-secret.ts'
+import { type ParsedSecret, parseSendersSecret, type SigningSecret } from './signing-secret.ts'
 
 /** The signed facts of an authentic delivery. */
 export interface VerifiedWebhook {
@@ -44,7 +44,7 @@ export function verifyWebhook({
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets is missing: write `secrets: [process.env.WEBHOOK_SECRET]`.')
   }
-  const parsed = secrets.map(parseSecret)
+  const parsed = secrets.map(parseSendersSecret)
   const id = required(header, 'webhook-id')
   // The signed text is `id.timestamp.body`, so a dot in the id would make it ambiguous.
   if (id.includes('.')) throw notAuthentic('webhook-id has a dot in it')

@@ -37,7 +37,7 @@ export const OUT_OF_REACH: number = 2 ** 30
 
 /**
  * Claims deliveries that are due and returns what to send, by
- * `schema/functions/claim-webhooks-5.ts`, with the time by the database's clock.
+ * `schema/functions/claim-webhooks-6.ts`, with the time by the database's clock.
  */
 export function claimDeliveries(
   schema: string,
@@ -47,7 +47,7 @@ export function claimDeliveries(
   return {
     name: 'claim_deliveries',
     text: `
-      select ${schema}.claim_webhooks_5($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+      select ${schema}.claim_webhooks_6($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
         $6::integer, true, $7::bigint, $8::text, $9::integer, $10::boolean) as delivery,
         ${DATABASE_MS}::text as now_ms`,
     values: [

@@ -33,7 +33,10 @@ export interface EndpointJson {
   readonly failingSince: string | null
 }
 
-/** Inserts an endpoint with its first secret. */
+/**
+ * Inserts an endpoint with its first secret. Returns no row, and inserts nothing, if its customer
+ * has `limit.most` endpoints already; of one without a customer there may be any number.
+ */
 export function insertEndpoint(
   schema: string,
   endpoint: {
@@ -44,6 +47,11 @@ export function insertEndpoint(
     readonly description: string
     readonly secret: StoredSecret
     readonly ways: StoredWays
+  },
+  limit: {
+    readonly most: number
+    /** The number of the advisory lock for registrations of the customer. */
+    readonly lock: string
   },
   by: EndpointAct,
 ): Statement<EndpointRow> {
@@ -59,12 +67,16 @@ export function insertEndpoint(
   return {
     name: 'insert_endpoint',
     text: `
-      with e as (
+      with room as materialized (
+        select case when $2::text is null then true
+          else ${schema}.webhook_has_room($2::text, $14::integer, $15::bigint) end as is_left
+      ), e as (
         insert into ${schema}.webhook_endpoints (id, customer, url, types, description, headers, tls,
             rate)
-          values ($1::uuid, $2::text, $3::text,
-            array(select json_array_elements_text($4::json)), $5::text,
-            $8::json, $9::json, $10::double precision)
+          select $1::uuid, $2::text, $3::text,
+              array(select json_array_elements_text($4::json)), $5::text,
+              $8::json, $9::json, $10::double precision
+            from room r where r.is_left
           returning *
       ), s as (
         insert into ${schema}.webhook_secrets (endpoint_id, secret, seal)
@@ -72,10 +84,10 @@ export function insertEndpoint(
           returning id
       )
       select ${endpointJson('e')}, ${audit}::text as operation
-        from (select) one left join e on true
-        where ${schema}.webhook_written(
+        from room r left join e on true
+        where case when r.is_left then ${schema}.webhook_written(
           case when e.id is null then 'webhook_endpoints' else 'webhook_secrets' end,
-          exists (select from s))`,
+          exists (select from s)) end`,
     values: [
       id,
       customer,
@@ -90,6 +102,8 @@ export function insertEndpoint(
       by.actor,
       by.note,
       endpointTarget(id),
+      limit.most,
+      limit.lock,
     ],
   }
 }

@@ -151,6 +151,22 @@ describe('a receiver that', () => {
     expect((await outcome('http://127.0.0.1:1/', { timeoutMs: 5_000 })).error).toBe('ECONNREFUSED')
   })
 
+  // A bug: Node's error for several addresses has a code and no message, so the history said ''.
+  test('is down at all of its addresses fails with the message of the first', async () => {
+    const several = guardedAgent(addressGuard(['127.0.0.0/8']), {
+      connectTimeoutMs: 60_000,
+      resolve: async () => ['127.0.0.1', '127.0.0.2'],
+    })
+    const { failure } = await outcome('http://hooks.example:1/', {
+      timeoutMs: 5_000,
+      agent: several,
+    })
+    expect(failure).toEqual({
+      error: 'ECONNREFUSED',
+      message: 'connect ECONNREFUSED 127.0.0.1:1',
+    })
+  })
+
   test('sends endless headers is given up on before they fill the memory', async () => {
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n')

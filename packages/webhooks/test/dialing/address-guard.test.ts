@@ -14,6 +14,10 @@ describe('an address', () => {
     '100.128.0.1',
     '2606:4700:4700::1111',
     '2a00:1450:4001:80e::200e',
+    // A bug: a name server with DNS64 makes such addresses, and every name with one was refused.
+    '64:ff9b::808:808',
+    '64:ff9b::8.8.8.8',
+    '0064:ff9b:0:0:0:0:0808:0808',
   ])('%s is public', (address) => {
     expect(() => guard(address)).not.toThrow()
   })
@@ -51,9 +55,15 @@ describe('an address', () => {
     ['mapped metadata', '::ffff:169.254.169.254'],
     ['IPv4-compatible', '::127.0.0.1'],
     ['IPv4-translated', '::ffff:0:127.0.0.1'],
-    ['NAT64', '64:ff9b::7f00:1'],
-    ['NAT64 to a public address', '64:ff9b::808:808'],
+    ['NAT64 to loopback', '64:ff9b::7f00:1'],
+    ['NAT64 to a private network', '64:ff9b::10.0.0.5'],
+    ['NAT64 to metadata', '64:ff9b::169.254.169.254'],
+    ['NAT64 to carrier-grade NAT', '64:ff9b::6440:1'],
+    ["NAT64 to Azure's WireServer", '64:ff9b::168.63.129.16'],
+    ['NAT64 to nothing', '64:ff9b::'],
     ['local NAT64', '64:ff9b:1::a00:1'],
+    ['local NAT64 to a public address', '64:ff9b:1::808:808'],
+    ['what only begins like NAT64', '64:ff9b::1:808:808'],
     ['discard-only', '100::1'],
     ['Teredo', '2001:0:53aa:64c:0:fbff:f5ff:fffe'],
     ['benchmarking IPv6', '2001:2::1'],
@@ -95,6 +105,17 @@ describe('the allow list', () => {
     for (const address of ['127.0.0.2', '10.2.0.1', 'fc00::1', '169.254.169.254']) {
       expect(() => listed(address)).toThrow(address)
     }
+  })
+
+  test('counts an address behind NAT64 as the IPv4 address in it', () => {
+    const listed = addressGuard(['10.1.0.0/16'])
+    expect(() => listed('64:ff9b::10.1.2.3')).not.toThrow()
+    expect(() => listed('64:ff9b::10.2.0.1')).toThrow('10.2.0.1')
+    // It would open every address inside to every customer.
+    for (const entry of ['64:ff9b::/96', '64:ff9b::a00:5', '64:ff9b::a00:0/104']) {
+      expect(() => addressGuard([entry])).toThrow(`'${entry}' stands for IPv4 addresses`)
+    }
+    expect(() => addressGuard(['::/0'])('64:ff9b::10.0.0.5')).toThrow('10.0.0.5')
   })
 
   test('refuses names and globs', () => {

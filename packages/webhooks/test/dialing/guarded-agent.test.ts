@@ -98,6 +98,14 @@ describe('the guarded agent', () => {
     expect(reached).toEqual([])
   })
 
+  // A bug: behind DNS64 a name had an address that was refused, and nothing was sent to it.
+  test('dials a name of which DNS64 has made an IPv6 address beside its own', async () => {
+    const both = to('127.0.0.1', '64:ff9b::7f00:1')
+    expect(await outcome(`http://hooks.example:${port}/`, both, ['127.0.0.1'])).toBe(200)
+    expect(await outcome(`http://hooks.example:${port}/`, both)).toBe('address-forbidden')
+    expect(reached).toEqual(['/'])
+  })
+
   test('dials the address it checked, even if the name resolves to another a moment later', async () => {
     const answers = ['127.0.0.1', '127.0.0.2']
     const rebinding: ResolveName = async () => [answers.shift() as string]

@@ -141,6 +141,68 @@ describe.each(Object.entries(vectors))('%s', (_, vector) => {
   })
 })
 
+// A bug: a gateway that writes the header anew puts a blank behind the comma, and all was refused.
+test.each([', ', ' ,', ' , ', ',\t'])(
+  'parts of a Stripe signature may be joined by "%s"',
+  (comma) => {
+    const vector = vectors['Stripe, by its own library'] as Vector
+    const header = vector.headers['stripe-signature'] as string
+    const joined = (text: string) => ({
+      ...vector,
+      headers: { 'stripe-signature': text.replaceAll(',', comma) },
+    })
+    verify(joined(header))
+    verify(joined(`${header},v0=${'0'.repeat(64)}`))
+    expect(() => verify(joined(header.replace('t=', 't =')))).toThrow(notAuthentic)
+  },
+)
+
+describe('a secret of Svix', () => {
+  const vector = vectors['Svix, of its documentation'] as Vector
+  const bare = vector.secret.replace('whsec_', '')
+
+  // A bug: Svix issues keys of 24 to 75 bytes, and its own check takes them without the prefix.
+  test('may lack its prefix', () => {
+    svix.checkSecret(bare)
+    verify({ ...vector, secret: bare })
+    expect(() => verify({ ...vector, secret: other(bare) })).toThrow(notAuthentic)
+  })
+
+  test.each([24, 64, 65, 75])('may have %i bytes', (length) => {
+    const key = Buffer.alloc(length, 'k')
+    const { 'svix-id': id, 'svix-timestamp': time } = vector.headers
+    const hmac = createHmac('sha256', key).update(`${id}.${time}.${vector.body}`)
+    const signed = `v1,${hmac.digest('base64')}`
+    for (const secret of [`whsec_${key.toString('base64')}`, key.toString('base64')]) {
+      svix.checkSecret(secret)
+      verify({ ...vector, secret, headers: { ...vector.headers, 'svix-signature': signed } })
+    }
+    standard.checkSecret(`whsec_${key.toString('base64')}`)
+  })
+
+  test.each([
+    [23, '24 to 75 bytes'],
+    [76, '24 to 75 bytes'],
+  ])('does not have %i bytes', (length, why) => {
+    expect(() => svix.checkSecret(Buffer.alloc(length).toString('base64'))).toThrow(why)
+  })
+
+  test.each(['', 'whsec_', 'a secret', `whsec-${bare}`, `${bare}\n`])('is not "%s"', (secret) => {
+    expect(() => svix.checkSecret(secret)).toThrow(/secret/)
+  })
+})
+
+test.each(['v1', 'v1a'])(
+  'a secret that is shown with "%s," before it says what to leave out',
+  (it) => {
+    const secret = `${it},whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw`
+    for (const sender of [standard, svix]) {
+      expect(() => sender.checkSecret(secret)).toThrow('leave out the `v1,` before it')
+      expect(() => sender.checkSecret(secret)).not.toThrow('MfKQ9r8')
+    }
+  },
+)
+
 test('the id is read from a body that has one', () => {
   expect(stripe.idInBody?.(Buffer.from(stripeBody))).toBe('evt_1')
   expect(slack.idInBody?.(Buffer.from('{"event_id":"Ev1"}'))).toBe('Ev1')

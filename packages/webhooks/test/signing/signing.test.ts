@@ -163,6 +163,14 @@ describe('bad input', () => {
     )
   })
 
+  test('a secret that is too long to sign with is one that a sender may have issued', () => {
+    const secret = `whsec_${Buffer.alloc(75).toString('base64')}`
+    const headers = signWebhook({ id: 'msg-1', body, secrets: [generateSecret()] })
+    expect(codeOf(() => verifyWebhook({ ...delivery(headers), secrets: [secret] }))).toBe(
+      'not-authentic',
+    )
+  })
+
   test('an error message never shows a secret', () => {
     const secret = 'whsec_c2hvcnQ='
     expect(() => signWebhook({ id: 'msg-1', body, secrets: [secret] })).toThrow(

@@ -1,4 +1,4 @@
-import { claimOneSuspect } from '../functions/claim-webhooks-5.ts'
+import { claimOneSuspect } from '../superseded/claim-webhooks-5.ts'
 
 /** A delivery that may be what ends its workers is tried beside no other such one. */
 export function suspectsOneByOne(schema: string): string[] {

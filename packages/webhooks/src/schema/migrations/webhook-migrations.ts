@@ -13,6 +13,7 @@ import { markedMessages } from './marked-messages.ts'
 import { messagesInUse } from './messages-in-use.ts'
 import { shortHistories } from './short-histories.ts'
 import { suspectsOneByOne } from './suspects-one-by-one.ts'
+import { turnsOfCustomers } from './turns-of-customers.ts'
 import { waitsOfEndpoints } from './waits-of-endpoints.ts'
 
 /** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
@@ -36,5 +37,6 @@ export const webhookMigrations: PackageMigrations = {
     messagesInUse,
     endpointsOutOfReach,
     suspectsOneByOne,
+    turnsOfCustomers,
   ],
 }

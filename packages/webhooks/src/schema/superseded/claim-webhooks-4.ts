@@ -1,5 +1,5 @@
 /**
- * `claim_webhooks_4`: an earlier version of `claim_webhooks_5`, for workers of an earlier release.
+ * `claim_webhooks_4`: an earlier version of `claim_webhooks_6`, for workers of an earlier release.
  * Claims deliveries that are due, from as many endpoints as there are, and returns what to send.
  *
  * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of

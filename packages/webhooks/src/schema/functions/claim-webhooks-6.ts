@@ -1,11 +1,17 @@
 /**
- * `claim_webhooks_5` claims deliveries that are due, from as many endpoints as there are, and
+ * `claim_webhooks_6` claims deliveries that are due, from as many endpoints as there are, and
  * returns what to send.
  *
  * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of
- * waiting endpoints and not with their deliveries. Endpoints are taken in random order, so that
- * none is always last. Rows are locked in materialized CTEs: a plain subquery could run again and
- * take more than its limit.
+ * waiting endpoints and not with their deliveries. It sees when the first delivery of each is due,
+ * so endpoints that only wait for a retry cost no more than their hop. Rows are locked in
+ * materialized CTEs: a plain subquery could run again and take more than its limit.
+ *
+ * Endpoints are taken by what their customer has under way in this worker, the least first, and at
+ * random where that is the same; by endpoint alone, whoever registers a thousand would get a
+ * thousand shares. What an endpoint may get counts as under way for those of its customer behind
+ * it (`FIRST_SERVED`). Within a customer those that have something due come first: others would
+ * use up its turn for nothing. An endpoint without a customer is a party of its own.
  *
  * An endpoint that has a rate, or is probed, is locked first, and passed over if another worker is
  * claiming for it, so that the limit is one for all workers. A lock is a write, so only as many
@@ -33,69 +39,80 @@
  * `in_able` is false for a release that does not send an endpoint's own headers or certificates. It
  * is given no delivery that needs them.
  */
-export function claimOneSuspect(schema: string): string {
-  return `create function ${schema}.claim_webhooks_5(in_limit integer, in_per_endpoint integer,
+export function claimByCustomer(schema: string): string {
+  return `create function ${schema}.claim_webhooks_6(in_limit integer, in_per_endpoint integer,
       in_under_way json, in_lease_ms bigint, in_breaker_failures integer, in_most_unfinished integer,
       in_able boolean, in_most_bytes bigint, in_worker text, in_suspect_from integer,
       in_takes_suspect boolean)
     returns setof text language plpgsql volatile set enable_seqscan = off set jit = off as $$
     begin
       return query
-      with recursive waiting (endpoint_id) as (
-        (select endpoint_id from ${schema}.webhook_deliveries where state = 'pending'
-          order by endpoint_id limit 1)
+      with recursive waiting (endpoint_id, due_at) as (
+        (select d.endpoint_id, d.due_at from ${schema}.webhook_deliveries d
+          where d.state = 'pending' order by d.endpoint_id, d.due_at limit 1)
         union all
-        select (
-          select d.endpoint_id from ${schema}.webhook_deliveries d
+        select n.endpoint_id, n.due_at from waiting w cross join lateral (
+          select d.endpoint_id, d.due_at from ${schema}.webhook_deliveries d
             where d.state = 'pending' and d.endpoint_id > w.endpoint_id
-            order by d.endpoint_id limit 1
-        ) from waiting w where w.endpoint_id is not null
+            order by d.endpoint_id, d.due_at limit 1
+        ) n
+      ), under_way as materialized (
+        select u.id, u.running, coalesce(e.customer, e.id::text) as party
+          from json_to_recordset(in_under_way) as u (id uuid, running integer)
+          join ${schema}.webhook_endpoints e on e.id = u.id
+      ), held as materialized (
+        select u.party, sum(u.running) as running from under_way u
+          where u.running < 1073741824 group by u.party
       ), known as materialized (
-        select e.id, e.failures >= in_breaker_failures as probed, e.rate,
-            coalesce(u.running, 0) as running
+        select e.id, coalesce(e.customer, e.id::text) as party, coalesce(h.running, 0) as held,
+            e.failures >= in_breaker_failures as probed, e.rate,
+            least(
+              case when e.failures >= in_breaker_failures then 1
+                else in_per_endpoint - coalesce(u.running, 0) end,
+              case when e.rate is not null then greatest(1, floor(e.rate / 10)) end::integer
+            ) as room
           from waiting w
           join ${schema}.webhook_endpoints e on e.id = w.endpoint_id
-          left join json_to_recordset(in_under_way) as u (id uuid, running integer) on u.id = e.id
-          where coalesce(u.running, 0) < 1073741824
+          left join under_way u on u.id = e.id
+          left join held h on h.party = coalesce(e.customer, e.id::text)
+          where w.due_at <= now() and coalesce(u.running, 0) < 1073741824
             and e.status = 'enabled' and (e.blocked_until is null or e.blocked_until <= now())
             and (e.rate_free_at is null or e.rate_free_at <= now())
             and (in_able or e.headers is null and e.tls is null)
+      ), siblings as (
+        select k.*, count(*) over (partition by k.party) > 1 as has_siblings
+          from known k where k.room > 0
+      ), turns as materialized (
+        select s.*, row_number() over (
+            partition by s.party order by s.has_siblings and (${dueOf(schema, 's.id')}) is null,
+              random()) as turn
+          from siblings s
       ), gated as materialized (
         select e.id from ${schema}.webhook_endpoints e
           where e.id = any(array(
-              select k.id from known k
-                where (k.probed or k.rate is not null) and exists (
-                  select from ${schema}.webhook_deliveries d
-                    where d.endpoint_id = k.id and d.state = 'pending' and d.due_at <= now()
-                      and (d.leased_until is null or d.leased_until <= now())
-                      and ${IS_MEANT})
-                order by random()
+              select t.id from turns t
+                where (t.probed or t.rate is not null) and (${dueOf(schema, 't.id')}) is not null
+                order by ${FIRST_SERVED}
                 limit in_limit
             ))
             and (e.blocked_until is null or e.blocked_until <= now())
             and (e.rate_free_at is null or e.rate_free_at <= now())
           for no key update of e skip locked
       ), ready as materialized (
-        select k.id, k.probed, k.rate,
-            least(
-              case when k.probed then 1 else in_per_endpoint - k.running end,
-              case when k.rate is not null then greatest(1, floor(k.rate / 10)) end::integer
-            ) as room
-          from known k
-          left join gated g on g.id = k.id
-          where g.id is not null or not (k.probed or k.rate is not null)
-          order by random()
+        select t.id, t.probed, t.rate, t.room
+          from turns t
+          left join gated g on g.id = t.id
+          where g.id is not null or not (t.probed or t.rate is not null)
+          order by ${FIRST_SERVED}
       ), found as materialized (
         select due.id, due.unfinished >= in_most_unfinished as poison, r.id as endpoint_id, r.probed,
             r.rate, due.message_id,
             due.unfinished >= in_suspect_from and due.unfinished < in_most_unfinished as suspect
           from ready r cross join lateral (
             select d.id, d.unfinished, d.message_id from ${schema}.webhook_deliveries d
-              where d.endpoint_id = r.id and d.state = 'pending' and d.due_at <= now()
-                and (d.leased_until is null or d.leased_until <= now())
-                and ${IS_MEANT}
+              where d.endpoint_id = r.id and ${IS_DUE}
               order by d.due_at, d.id
-              limit greatest(r.room, 0)
+              limit r.room
               for update of d skip locked
           ) due
           limit in_limit
@@ -154,5 +171,20 @@ export function claimOneSuspect(schema: string): string {
     end $$`
 }
 
-const IS_MEANT = `(in_takes_suspect or d.unfinished < in_suspect_from
+/** What its customer has under way, with what its endpoints before this one may get. */
+const FIRST_SERVED = `t.held + coalesce(sum(t.room) over (partition by t.party order by t.turn
+                  rows between unbounded preceding and 1 preceding), 0), random()`
+
+const IS_DUE = `d.state = 'pending' and d.due_at <= now()
+                and (d.leased_until is null or d.leased_until <= now())
+                and (in_takes_suspect or d.unfinished < in_suspect_from
                   or d.unfinished >= in_most_unfinished)`
+
+/**
+ * The delivery of an endpoint that is due first. Its order is that of the index of what is pending.
+ * `exists` would ignore it, and might read the index of all deliveries, which has the old ones.
+ */
+function dueOf(schema: string, endpoint: string): string {
+  return `select d.id from ${schema}.webhook_deliveries d where d.endpoint_id = ${endpoint}
+                and ${IS_DUE} order by d.due_at, d.id limit 1`
+}
