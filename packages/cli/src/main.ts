@@ -12,9 +12,9 @@ import { interruption } from './command/interruption.ts'
 import { findCommand, parse } from './command/parse.ts'
 import { sentenceOf } from './command/sentence.ts'
 import { commands } from './commands.ts'
+import { dashboardAddress } from './connection/dashboard.ts'
 import { openPostgres } from './connection/postgres.ts'
 import { lastError, openRedis, type RedisConnection } from './connection/redis.ts'
-import { dashboardAddress } from './connection/dashboard.ts'
 import {
   POSTGRES_URL,
   REDIS_URL,
@@ -154,7 +154,8 @@ function callOf(
   opened.postgresText = postgresText
   opened.redisText = redisText
   const isServerNamed = textOf('database') !== undefined || textOf('redis') !== undefined
-  const dashboardText = textOf('url') ?? (has('url') && !isServerNamed ? envOf('ONCEKEY_URL') : undefined)
+  const dashboardText =
+    textOf('url') ?? (has('url') && !isServerNamed ? envOf('ONCEKEY_URL') : undefined)
   let recordedActor: string | undefined
   return {
     given,

@@ -7,7 +7,11 @@ test('a lag that the dashboard does not know is not shown as 0', async () => {
   const consumers = [
     { name: 'email', lag: null, record: { name: 'email' } },
     { name: 'gone', lag: { known: false, events: 0, oldestMs: null }, record: { name: 'gone' } },
-    { name: 'search', lag: { known: true, events: 7, oldestMs: 1_000 }, record: { name: 'search' } },
+    {
+      name: 'search',
+      lag: { known: true, events: 7, oldestMs: 1_000 },
+      record: { name: 'search' },
+    },
   ]
   const api = { get: async () => ({ consumers }) } as unknown as DashboardApi
   const listed = await remoteConsumers(api, () => '').list()

@@ -160,7 +160,10 @@ test.each([
   const again = [...lost.stderr.matchAll(/(--(?:since|until|request-id)) ([^\s,]+)/g)]
   const times = argsOf(endpoint).indexOf('--since')
   const plain = times < 0 ? args : args.toSpliced(times, 2)
-  const repeated = await through([...plain, ...again.flatMap(([, name = '', value = '']) => [name, value])])
+  const repeated = await through([
+    ...plain,
+    ...again.flatMap(([, name = '', value = '']) => [name, value]),
+  ])
   expect(repeated).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse((await through(redrives)).stdout).items).toHaveLength(before + 1)
 })

@@ -72,13 +72,16 @@ test.each([
   ['Response.redirect', () => Response.redirect('https://shop.example/login', 302), 302],
   ['Response.json', () => Response.json({ error: 'log in' }, { status: 401 }), 401],
   ['new Response', () => new Response('no', { status: 401 }), 401],
-])('a login that %s makes is sent where the global Response is another', async (_, login, status) => {
-  const made = login()
-  vi.stubGlobal('Response', class extends Response {})
-  expect(made instanceof Response).toBe(false)
-  asked = 0
-  const response = await site(made)(at('api/v1/keys'))
-  expect(response.status).toBe(status)
-  expect(response).toBe(made)
-  expect(asked).toBe(0)
-})
+])(
+  'a login that %s makes is sent where the global Response is another',
+  async (_, login, status) => {
+    const made = login()
+    vi.stubGlobal('Response', class extends Response {})
+    expect(made instanceof Response).toBe(false)
+    asked = 0
+    const response = await site(made)(at('api/v1/keys'))
+    expect(response.status).toBe(status)
+    expect(response).toBe(made)
+    expect(asked).toBe(0)
+  },
+)

@@ -69,7 +69,8 @@ async function listConsumers(call: Call): Promise<ExitCode> {
         relays?.length,
         heldSlots === undefined ? undefined : `${heldSlots}/64`,
         dead,
-        seenAt && `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt ? ', given up' : ''}${pause ? ', paused' : ''}`,
+        seenAt &&
+          `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt ? ', given up' : ''}${pause ? ', paused' : ''}`,
         types === null ? ['*'] : types,
       ]),
     )

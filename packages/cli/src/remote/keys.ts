@@ -46,7 +46,8 @@ export function remoteKeys(api: DashboardApi): Keys {
       if (response === null || found.body === undefined) return found.key
       // A dashboard of the release before writes a sentence into `body` where it is sealed.
       const noBody = response.seal === null ? found.noBody : 'sealed'
-      if (noBody !== undefined || found.body === null) return { ...found.key, ...(noBody && { noBody }) }
+      if (noBody !== undefined || found.body === null)
+        return { ...found.key, ...(noBody && { noBody }) }
       return { ...found.key, response: { ...response, body: Buffer.from(found.body) } }
     },
 

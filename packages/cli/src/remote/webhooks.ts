@@ -47,7 +47,7 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
       get,
       async list({ customer, status, type, after, limit = 100 } = {}) {
         const asked = { customer, status, type, after, limit: String(limit) }
-        return listIn((await api.get<{ items: Endpoint[] }>('webhooks', asked)).items)
+        return [...listIn((await api.get<{ items: Endpoint[] }>('webhooks', asked)).items)]
       },
       pause: (id) => setAs('pause', id, 'paused'),
       resume: enable,
@@ -78,7 +78,8 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
         )
       },
       get: async (id) =>
-        (await api.find<{ delivery: WebhookDeliveryDetail }>('webhooks/delivery', { id }))?.delivery,
+        (await api.find<{ delivery: WebhookDeliveryDetail }>('webhooks/delivery', { id }))
+          ?.delivery,
       async replay({ endpointId, since, until }, { ratePerSecond, limit, requestId } = {}) {
         const { id } = await act<{ id: string }>('replay', {
           id: endpointId,

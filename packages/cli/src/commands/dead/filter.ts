@@ -47,4 +47,3 @@ export function filterOf({ given }: Call): DeadLetterFilter {
     ...(before !== undefined && { deadBefore: before }),
   }
 }
-

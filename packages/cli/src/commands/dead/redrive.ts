@@ -108,10 +108,13 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   )
   if (given.flag('start')) {
     const id = await source.startRedrive(filter, { ...pace, ...act })
-    await out.result({ of: found.name, redrive: id, isNew: isNew(id), matched, ...call.onRecord() }, (page) => {
-      const watch = `oncekey redrives watch ${id}`
-      page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
-    })
+    await out.result(
+      { of: found.name, redrive: id, isNew: isNew(id), matched, ...call.onRecord() },
+      (page) => {
+        const watch = `oncekey redrives watch ${id}`
+        page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
+      },
+    )
     return ExitCode.done
   }
   if (call.dashboard() !== undefined) {
