@@ -82,8 +82,8 @@ function fieldsOnce(pairs: Iterable<readonly [string, string]>): ReadonlyMap<str
 }
 
 /**
- * What is too much is read all the same, and thrown away: to stop would end the connection of
- * somebody who still sends, and the answer would be lost with it. From 32 MiB on it is ended.
+ * What is too much is read all the same, and thrown away: what is left in a connection keeps the
+ * requests behind it from being answered. From 32 MiB on it is left.
  */
 async function textOf({ body }: Request): Promise<string> {
   const chunks: Uint8Array[] = []
