@@ -22,8 +22,8 @@ test('a lag that the dashboard does not know is not shown as 0', async () => {
   ])
 })
 
-// A bug: a dashboard with `lag` and without `consumers` has no record of any, and the list said that
-// no consumer is known.
+// A bug: a dashboard with `lag` and without `consumers` has no record of any, and the list said
+// that no consumer is known.
 test('a consumer of which the dashboard knows only the lag is listed', async () => {
   const consumers = [
     { name: 'email', lag: { known: true, events: 7, oldestMs: 1_000 }, record: null },

@@ -42,8 +42,8 @@ const ELSEWHERE: readonly [string, (req: IncomingMessage, res: ServerResponse) =
   ['a dashboard of the release before', json(404, { error: 'There is no such page.' })],
 ]
 
-// A bug: any 404 was taken for "there is nothing". A check by cron against a path that had moved was
-// told that there are no keys of unknown outcome, with exit code 0, for ever.
+// A bug: any 404 was taken for "there is nothing". A check by cron against a path that had moved
+// was told that there are no keys of unknown outcome, with exit code 0, for ever.
 test.each(ELSEWHERE)('a list is not empty where it is %s that answers', async (_, answer) => {
   const api = await answering(answer)
   const note = () => 'as agreed'

@@ -20,8 +20,8 @@ export function viewerOf(answer: unknown): Viewer | Response | undefined {
 }
 
 /**
- * Judged by its shape: what `Response.redirect()`, `Response.json()` or `fetch` makes is no instance
- * of the global `Response` once somebody has replaced that, as @hono/node-server 1 does.
+ * Judged by its shape: what `Response.redirect()`, `Response.json()` or `fetch` makes is no
+ * instance of the global `Response` once somebody has replaced that, as @hono/node-server 1 does.
  */
 function isResponse(answer: unknown): answer is Response {
   const { status, headers } = answer as Partial<Response>
