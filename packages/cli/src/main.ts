@@ -12,6 +12,7 @@ import { interruption } from './command/interruption.ts'
 import { findCommand, parse } from './command/parse.ts'
 import { sentenceOf } from './command/sentence.ts'
 import { commands } from './commands.ts'
+import { dashboardAddress } from './connection/dashboard.ts'
 import { openPostgres } from './connection/postgres.ts'
 import { lastError, openRedis, type RedisConnection } from './connection/redis.ts'
 import {
@@ -93,6 +94,7 @@ async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
     if (isInterrupted) interrupted.tellLeft()
     const secrets = opened.urls()
     process.stderr.write(`oncekey: ${visible(withoutPasswords(text, secrets))}\n`)
+    if (exitCode === ExitCode.unreachable) interrupted.tellUnanswered()
     if (rest.includes('--debug')) {
       process.stderr.write(`${withoutPasswords(stackOf(error), secrets)}\n`)
     }
@@ -151,6 +153,10 @@ function callOf(
 
   opened.postgresText = postgresText
   opened.redisText = redisText
+  const isServerNamed = textOf('database') !== undefined || textOf('redis') !== undefined
+  const dashboardText =
+    textOf('url') ?? (has('url') && !isServerNamed ? envOf('ONCEKEY_URL') : undefined)
+  let recordedActor: string | undefined
   return {
     given,
     signal,
@@ -181,18 +187,18 @@ function callOf(
       return opened.redis(serverUrl(redisText, from, REDIS_URL), timeoutMs)
     },
     dashboard() {
-      if (!has('url')) return undefined
-      const isNamed = textOf('url') !== undefined
-      const isServerNamed = textOf('database') !== undefined || textOf('redis') !== undefined
-      if (isNamed && isServerNamed) {
+      if (dashboardText === undefined) return undefined
+      if (isServerNamed) {
         throw usageError('--url is asked instead of a server: leave out --database and --redis.')
       }
-      const url = textOf('url') ?? (isServerNamed ? undefined : envOf('ONCEKEY_URL'))
-      if (url === undefined) return undefined
-      if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-        throw usageError('--url must be where a dashboard is: https://shop.example/admin/oncekey.')
-      }
-      return dashboardApi({ url, token: textOf('token') ?? envOf('ONCEKEY_TOKEN'), timeoutMs })
+      const token = { option: textOf('token'), env: envOf('ONCEKEY_TOKEN') }
+      return dashboardApi({
+        address: dashboardAddress(dashboardText, token),
+        timeoutMs,
+        onActed: (actor) => {
+          recordedActor = actor
+        },
+      })
     },
     server() {
       // An option of the command line takes precedence over the environment.
@@ -205,7 +211,18 @@ function callOf(
     },
     names: opened.names,
     leaves,
-    act: () => actOf(given),
+    act() {
+      if (dashboardText !== undefined && textOf('actor') !== undefined) {
+        throw usageError(
+          '--actor is not sent to a dashboard: its `authorize` says by the token who acts.',
+        )
+      }
+      return actOf(given)
+    },
+    onRecord() {
+      const act = actOf(given)
+      return dashboardText === undefined ? act : { actor: recordedActor, note: act.note }
+    },
     confirm: async (what, word) => {
       signal.throwIfAborted()
       if (given.flag('yes')) return

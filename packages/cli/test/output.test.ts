@@ -6,6 +6,7 @@ import { withoutPasswords } from '../src/connection/server-url.ts'
 import { grantStatements, type Purpose, privilegesOf, purposes } from '../src/grants/privileges.ts'
 import { json, jsonValue } from '../src/output/json.ts'
 import { shownDuration, writePage } from '../src/output/page.ts'
+import { visibleJson } from '../src/output/visible.ts'
 
 describe('JSON', () => {
   test('has integers that no number can hold as strings, wherever they are', () => {
@@ -119,4 +120,12 @@ describe('the grants', () => {
   function sectionOf(heading: string): string {
     return page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? ''
   }
+})
+
+// A bug: a tab or a carriage return between two values was written as an escape, which is no JSON.
+test('JSON with any white space is still the same JSON', () => {
+  const text = '{\r\n\t"a":\r"\u202ax\u007f",\n"n": 9007199254740993}'
+  const shown = visibleJson(text)
+  expect(JSON.parse(shown)).toEqual(JSON.parse(text))
+  expect(shown).toBe('{\n\t"a":\n"\\u202ax\\u007f",\n"n": 9007199254740993}')
 })

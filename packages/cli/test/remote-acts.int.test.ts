@@ -5,30 +5,16 @@ import { pathToFileURL } from 'node:url'
 import { createSagaRunner, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import { expect, onTestFinished, test } from 'vitest'
-import { ended, oncekey, startOncekey } from './oncekey.ts'
+import { dashboardWith } from './dashboard-process.ts'
+import { ended, startOncekey } from './oncekey.ts'
 import { cliDatabase } from './servers.ts'
 
 const database = cliDatabase(['saga', 'webhooks'])
 const act = ['--note', 'the carrier is back', '--yes']
 
-/** A dashboard of the command line, and where it is. */
-async function dashboardWith(env: Record<string, string>) {
-  const child = startOncekey(['dashboard', '--port', '0'], { DATABASE_URL: database.url(), ...env })
-  const over = ended(child)
-  onTestFinished(async () => {
-    child.kill('SIGTERM')
-    await over
-  })
-  let printed = ''
-  child.stdout.on('data', (chunk) => (printed += chunk))
-  child.stderr.on('data', (chunk) => (printed += chunk))
-  await waitFor(() => printed.includes('ONCEKEY_TOKEN=') || child.exitCode !== null, {
-    what: 'the address',
-  })
-  const [, url = '', token = ''] = /ONCEKEY_URL=(\S+) ONCEKEY_TOKEN=(\S+)/.exec(printed) ?? []
-  expect(url, printed).not.toBe('')
-  const through = (args: readonly string[]) =>
-    oncekey(args, { env: { ONCEKEY_URL: url, ONCEKEY_TOKEN: token } })
+/** A dashboard of this database. */
+async function dashboardHere(env: Record<string, string>) {
+  const { url, token, through } = await dashboardWith({ DATABASE_URL: database.url(), ...env })
   const home = async () =>
     (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).text()
   return { through, home }
@@ -60,7 +46,7 @@ test('through a dashboard, a resume says whether it did anything', async () => {
     await runner.execute(order as never, { id, input: null as never }).catch(() => {})
   }
   isDown = false
-  const { through } = await dashboardWith({})
+  const { through } = await dashboardHere({})
   const resumed = await through(['sagas', 'resume', 'quick', ...act])
   expect(resumed).toMatchObject({ code: 0, stdout: 'Run quick is running now.\n' })
   runner.start()
@@ -95,9 +81,9 @@ test('the dashboard starts for a user who has no name, and goes by ONCEKEY_ACTOR
      syncBuiltinESMExports()`,
   )
   const NODE_OPTIONS = `--import=${pathToFileURL(file)}`
-  const { home } = await dashboardWith({ NODE_OPTIONS })
+  const { home } = await dashboardHere({ NODE_OPTIONS })
   expect(await home()).toMatch(/<span class="who">uid-\d+@/)
-  const named = await dashboardWith({ NODE_OPTIONS, ONCEKEY_ACTOR: 'maria@shop.example' })
+  const named = await dashboardHere({ NODE_OPTIONS, ONCEKEY_ACTOR: 'maria@shop.example' })
   expect(await named.home()).toContain('<span class="who">maria@shop.example')
 })
 

@@ -9,6 +9,9 @@ const acting = (...answers: (object | Error)[]): DashboardApi => ({
   get: async () => {
     throw new Error('The dashboard does not answer.')
   },
+  find: async () => {
+    throw new Error('The dashboard does not answer.')
+  },
   post: async () => {
     const answer = answers.shift()
     if (answer instanceof Error) throw answer

@@ -3,7 +3,7 @@ import type { DashboardApi } from '../src/command/dashboard-api.ts'
 import { remoteData } from '../src/remote/dead-letters.ts'
 
 const shows = (answer: object | undefined) =>
-  ({ get: async () => answer }) as unknown as DashboardApi
+  ({ find: async () => answer }) as unknown as DashboardApi
 
 // A bug: the mask's text was printed as the data of the letter, to be edited, and was sent.
 test('data that a dashboard masks is not printed to be edited', async () => {

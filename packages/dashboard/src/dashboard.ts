@@ -14,9 +14,11 @@ import {
   BadInput,
   Forbidden,
   NotFound,
+  NotShown,
   type PageRoute,
   type Route,
 } from './routing/route.ts'
+import { viewerOf } from './routing/viewer-of.ts'
 
 /**
  * Answers every request below the path at which it is mounted. `basePath` overrides the option, if
@@ -69,9 +71,11 @@ async function respond(
   const path = isApi ? below.slice(API.length) : below
   const shown: Shown = { options, path: below, isApi, url, viewer: undefined, current: undefined }
 
-  const viewer = await options.authorize(request)
-  if (viewer instanceof Response) return viewer
-  if (viewer == null) return told(shown, 403, 'Not for you', 'This page is not for everybody.')
+  const viewer = viewerOf(await options.authorize(request))
+  if (viewer === undefined) {
+    return told(shown, 403, 'Not for you', 'This page is not for everybody.')
+  }
+  if ('status' in viewer) return viewer
   const seen = { ...shown, viewer }
   try {
     return await routed(seen, request, path)
@@ -102,10 +106,10 @@ async function routed(
   const here = routes.filter((route) => route.path === path && route.exists(options))
   const route = here.find((each) => each.method === method)
   if (route === undefined) {
-    if (here.length === 0) throw new NotFound('There is no such page.')
+    if (here.length === 0) throw new NotShown('There is no such page.')
     return told(seen, 405, 'Not like this', `This takes ${here[0]?.method}, not ${request.method}.`)
   }
-  const asked: Asked = { options, viewer, query: url.searchParams }
+  const asked: Asked = { options, viewer, query: url.searchParams, isApi }
   if (route.method === 'GET') {
     if (!isVisible(route, viewer)) throw new Forbidden()
     const data = await route.load(asked)
@@ -128,19 +132,24 @@ function isVisible(route: Route, { scopes }: Viewer): boolean {
 }
 
 function failed(seen: Shown, error: unknown): Response {
-  if (error instanceof NotFound) return told(seen, 404, 'Not here', error.message)
+  if (error instanceof NotFound) {
+    return told(seen, 404, 'Not here', error.message, { code: error.code })
+  }
   if (error instanceof Forbidden)
     return told(seen, 403, 'Not for you', 'You may not see or do this.')
   if (error instanceof BadInput || error instanceof OptionsError) {
     const isKeys = seen.path === 'keys'
     const form = isKeys ? filterForm({ query: seen.url.searchParams }) : undefined
-    return told(seen, 400, 'That cannot be', error.message, form)
+    return told(seen, 400, 'That cannot be', error.message, { more: form })
   }
   if (error instanceof OncekeyError) {
     if (error.code === 'event-invalid') return told(seen, 400, 'That cannot be', error.message)
     const text = `${error.message} (${error.code}) Nothing is known to have been done. Reload to ask again.`
     if (error.code === 'seal-broken' || error.code === 'seal-key-missing') {
       return told(seen, 409, 'It does not open', `${error.message} (${error.code})`)
+    }
+    if (error.code === 'list-unsupported') {
+      return told(seen, 501, 'No list', error.message, { code: error.code })
     }
     return told(seen, 503, 'The database does not tell', text)
   }
@@ -152,9 +161,9 @@ function told(
   status: number,
   title: string,
   text: string,
-  more: Content = undefined,
+  { code, more }: { readonly code?: string; readonly more?: Content } = {},
 ): Response {
-  if (seen.isApi) return jsonAnswer(status, { error: text })
+  if (seen.isApi) return jsonAnswer(status, { error: text, code })
   return shownAs(seen, status, title, html`${more}<p role="alert">${text}</p>`, seen.path)
 }
 

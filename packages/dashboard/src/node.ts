@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { messageOf, warnOfFailure } from '@oncekey/core'
 import type { Dashboard } from './dashboard.ts'
 
 /** A request as Express and Connect pass it to what is mounted at a path. */
@@ -12,7 +13,8 @@ interface Mounted extends IncomingMessage {
 
 /**
  * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path at
- * which it is mounted; elsewhere set `basePath`.
+ * which it is mounted; elsewhere set `basePath`. What fails, such as your `authorize`, is passed to
+ * `next`. Without `next` the answer is a 500, and a process warning says what failed.
  *
  * @example
  * ```ts
@@ -26,6 +28,7 @@ export function toNode(
   return (req, res, next) => {
     answered(show, req, res).catch((error) => {
       if (next !== undefined) return next(error)
+      warnOfFailure('dashboard', `The dashboard could not answer: ${reasonOf(error)}`)
       if (!res.headersSent) res.writeHead(500)
       res.end()
     })
@@ -36,8 +39,14 @@ async function answered(show: Dashboard, req: Mounted, res: ServerResponse): Pro
   const { baseUrl } = req
   const request = requestOf(req)
   const response = await show(request, baseUrl === undefined ? {} : { basePath: baseUrl })
+  const body = req.method === 'HEAD' ? undefined : Buffer.from(await response.arrayBuffer())
   res.writeHead(response.status, [...response.headers].flat())
-  res.end(req.method === 'HEAD' ? undefined : Buffer.from(await response.arrayBuffer()))
+  res.end(body)
+}
+
+/** With its stack, because nobody else tells of this error. */
+function reasonOf(error: unknown): string {
+  return (error instanceof Error && error.stack) || messageOf(error)
 }
 
 function requestOf(req: Mounted): Request {

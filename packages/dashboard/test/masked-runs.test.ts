@@ -74,7 +74,7 @@ test.each([
     headers: { 'content-type': 'application/json', origin: 'https://shop.example' },
     body: JSON.stringify({ id: 'order-1', note: 'as agreed', confirmed: 'yes' }),
   })
-  expect(await (await site()(request)).json()).toEqual(answer)
+  expect(await (await site()(request)).json()).toEqual({ ...answer, actor: 'maria' })
 })
 
 const notice = async (did: string, result: string) => {

@@ -13,6 +13,14 @@ export class CliError extends Error {
   }
 }
 
+/** A dashboard does not show such things, which says nothing of what there is. */
+export class NotShown extends CliError {
+  constructor(message: string) {
+    super(ExitCode.found, message)
+    this.name = 'NotShown'
+  }
+}
+
 export function usageError(message: string): CliError {
   return new CliError(ExitCode.usage, message)
 }

@@ -59,8 +59,17 @@ export interface Call {
    * signal's reason if it has aborted, because the verb would go on then.
    */
   confirm(what: string, word: string): Promise<void>
-  /** Tells what is on record from now on, in a sentence, for somebody who interrupts the verb. */
+  /**
+   * Tells what is on record from now on, or may be, in a sentence: for somebody who interrupts the
+   * verb, or where a server does not answer any more.
+   */
   leaves(what: string): void
+  /** Who acts and why. A dashboard takes the note only. */
   act(): { readonly actor: string; readonly note: string }
+  /**
+   * Who has acted and why, as it is on record now: through a dashboard the actor that its answer
+   * tells, which one of the release before does not.
+   */
+  onRecord(): { readonly actor: string | undefined; readonly note: string }
   readStdin(): Promise<Buffer>
 }

@@ -1,4 +1,6 @@
+import { usageError } from './cli-error.ts'
 import type { Command } from './command.ts'
+import type { Given } from './given.ts'
 import type { Option } from './option.ts'
 
 /** All options of a verb: its own, and those that every verb of its kind has. */
@@ -47,6 +49,22 @@ const OUTPUT: Readonly<Record<string, Option>> = {
   'no-color': { help: 'No colour. NO_COLOR does the same.' },
   debug: { help: 'Show the stack of an error.' },
   help: { short: 'h', help: 'Show this.' },
+}
+
+/** The option of verbs that put a redrive on record. */
+export const REQUEST_ID: Readonly<Record<string, Option>> = {
+  'request-id': {
+    value: 'text',
+    help: 'For scripts: repeated with the same text and filter, it goes on with the redrive that is there.',
+  },
+}
+
+/** An empty value comes from a variable that is not set, and is nothing that anybody means. */
+export function refuseEmpty(given: Given, names: readonly string[]): void {
+  for (const name of names) {
+    if (!given.has(name) || ![given.list(name)].flat().includes('')) continue
+    throw usageError(`--${name} is empty: write what it is to be, or leave it out.`)
+  }
 }
 
 /** The options of verbs that list. */

@@ -43,11 +43,23 @@ export function interruption({ act, endsItself }: Command): Interruption {
   const leaves = (what: string): void => {
     left = what
   }
+  const tellUnanswered = (): void => {
+    if (left !== LOOK) tell(left)
+  }
   const endOfVerb = (): void => {
     clearTimeout(grace)
     grace = undefined
   }
-  return { signal: controller.signal, exitCode, asking, leaves, tell, tellLeft, end: endOfVerb }
+  return {
+    signal: controller.signal,
+    exitCode,
+    asking,
+    leaves,
+    tell,
+    tellLeft,
+    tellUnanswered,
+    end: endOfVerb,
+  }
 }
 
 /** What an interrupted act leaves behind, unless it says more. */
@@ -62,6 +74,8 @@ export interface Interruption {
   leaves(what: string): void
   tell(text: string): void
   tellLeft(): void
+  /** Says it after an error by which nobody knows whether the act was done. */
+  tellUnanswered(): void
   end(): void
 }
 

@@ -66,11 +66,12 @@ async function listConsumers(call: Call): Promise<ExitCode> {
         name,
         lag !== null && lag.events >= 10_000 ? '10000+' : lag?.events,
         shownDuration(lag?.oldestMs ?? null),
-        relays.length,
-        `${heldSlots}/64`,
+        relays?.length,
+        heldSlots === undefined ? undefined : `${heldSlots}/64`,
         dead,
-        `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt === null ? '' : ', given up'}${pause === null ? '' : ', paused'}`,
-        types ?? ['*'],
+        seenAt &&
+          `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt ? ', given up' : ''}${pause ? ', paused' : ''}`,
+        types === null ? ['*'] : types,
       ]),
     )
   })
@@ -129,7 +130,7 @@ async function setPaused(call: Call, isPaused: boolean): Promise<ExitCode> {
     )
   }
   const isDone = outcome !== 'already'
-  await call.out.result({ consumer: name, result: outcome, ...act }, (page) => {
+  await call.out.result({ consumer: name, result: outcome, ...call.onRecord() }, (page) => {
     page.line`Consumer "${name}" ${isDone ? 'is' : 'was already'} ${isPaused ? 'paused' : 'running'}.`
   })
   return isDone ? ExitCode.done : ExitCode.found

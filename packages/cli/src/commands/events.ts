@@ -1,15 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
-import { type DeadLetter, meansType } from '@oncekey/core'
+import { meansType } from '@oncekey/core'
 import type { EventSummary } from '@oncekey/postgres'
 import { CliError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
-import { everyDeadLetters } from '../connection/log.ts'
+import { askSources } from '../connection/log.ts'
 import { jsonValue } from '../output/json.ts'
 import type { Page } from '../output/page.ts'
 import { type EventsToSee, remoteEvents } from '../remote/events.ts'
+import { showNotShown } from './dead/shown-letter.ts'
 
 export const eventsCommands: readonly Command[] = [
   {
@@ -107,11 +108,10 @@ async function showLine({ out }: Call, event: EventSummary): Promise<void> {
 async function showEvent(call: Call): Promise<ExitCode> {
   const id = call.given.operand('id')
   const event = await (await eventsOf(call)).get(id)
-  const failed: { readonly of: string; readonly letter: DeadLetter }[] = []
-  for (const source of await everyDeadLetters(call)) {
-    const { items } = await source.list({ eventIds: [id] }, { limit: 100 })
-    failed.push(...items.map((letter) => ({ of: source.name, letter })))
-  }
+  const { answers, notShown } = await askSources(call, (source) =>
+    source.list({ eventIds: [id] }, { limit: 100 }),
+  )
+  const failed = answers.flatMap(({ of, answer }) => answer.items.map((letter) => ({ of, letter })))
   if (event === undefined && failed.length === 0) {
     throw new CliError(
       ExitCode.found,
@@ -121,13 +121,16 @@ async function showEvent(call: Call): Promise<ExitCode> {
   const document = {
     event: event === undefined ? null : documentOf(event),
     dead: failed.map(({ of, letter }) => ({ of, ...letter })),
+    ...(notShown.length > 0 && { notShown }),
   }
   await call.out.result(document, (page) => {
     if (event === undefined) page.line`Event ${id} is not in the log any more.`
     else showWhole(page, event)
     page.blank()
-    if (failed.length === 0) page.line`It is no dead letter of anybody.`
-    else {
+    const of = answers.map((each) => each.of).join(' or ')
+    if (failed.length === 0 && notShown.length === 0) page.line`It is no dead letter of anybody.`
+    else if (failed.length === 0 && of !== '') page.line`It is no dead letter of ${of}.`
+    else if (failed.length > 0) {
       page.table(
         ['dead at', 'of', 'origin', 'id', 'error'],
         failed.map(({ of, letter: { deadAt, origin, id: letterId, error } }) => [
@@ -139,6 +142,7 @@ async function showEvent(call: Call): Promise<ExitCode> {
         ]),
       )
     }
+    showNotShown(page, notShown)
   })
   return ExitCode.done
 }

@@ -198,8 +198,11 @@ async function forgetKey(call: Call): Promise<ExitCode> {
 
 /** The keys of the store. With `--seal-key-file`, sealed bodies are opened and new ones sealed. */
 async function openingKeys(call: Call): Promise<Keys> {
-  const { keys } = await storeOf(call)
   const path = call.given.text('seal-key-file')
+  if (path !== undefined && call.dashboard() !== undefined) {
+    throw usageError('--seal-key-file is for a server; a dashboard opens and seals with its own.')
+  }
+  const { keys } = await storeOf(call)
   return path === undefined ? keys : sealedKeys(keys, await sealKeysIn(path))
 }
 

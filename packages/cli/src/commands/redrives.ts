@@ -130,7 +130,7 @@ async function cancelRedrive(call: Call): Promise<ExitCode> {
   await call.confirm(`Redrive ${id} ends; what it has taken stays taken.`, id)
   const outcome = await redrives.cancel(id, act)
   if (outcome === 'unknown') throw noRedrive(id)
-  await call.out.result({ id, result: outcome, ...act }, (page) => {
+  await call.out.result({ id, result: outcome, ...call.onRecord() }, (page) => {
     page.line`Redrive ${id} ${outcome === 'cancelled' ? 'is cancelled' : 'was over already'}.`
   })
   return outcome === 'cancelled' ? ExitCode.done : ExitCode.found

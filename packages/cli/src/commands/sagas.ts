@@ -194,7 +194,7 @@ async function told(call: Call, id: string, act: () => Promise<Acted>): Promise<
     )
   })
   if (!isDone && !call.out.isJson) throw new CliError(ExitCode.found, unchanged(id, state))
-  await call.out.result({ id, state, done: isDone, ...call.act() }, (page) => {
+  await call.out.result({ id, state, done: isDone, ...call.onRecord() }, (page) => {
     page.line`Run ${id} is ${state} now.`
   })
   return isDone ? ExitCode.done : ExitCode.found

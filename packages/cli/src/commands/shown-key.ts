@@ -1,6 +1,7 @@
-import type { KeyDetail, KeyState, KeySummary } from '@oncekey/core'
+import type { KeyState, KeySummary } from '@oncekey/core'
 import { jsonValue } from '../output/json.ts'
 import { type Page, shownDuration } from '../output/page.ts'
+import type { ShownKey } from '../remote/keys.ts'
 
 /** A row of a list of keys. */
 export function keyRow(summary: KeySummary): unknown[] {
@@ -8,7 +9,7 @@ export function keyRow(summary: KeySummary): unknown[] {
   return [state, status, completedAt ?? attempt?.claimedAt, namespace, scope, key]
 }
 
-export function showKey(page: Page, key: KeyDetail, withBody: boolean): void {
+export function showKey(page: Page, key: ShownKey, withBody: boolean): void {
   const { attempt, response } = key
   page.fields([
     ['key', key.key],
@@ -36,7 +37,17 @@ export function showKey(page: Page, key: KeyDetail, withBody: boolean): void {
     page.blank()
     page.title('Body')
     page.block(textOf(response.body) ?? `(not text) ${Buffer.from(response.body).toString('hex')}`)
+  } else if (withBody && key.noBody !== undefined) {
+    page.blank()
+    page.title('Body')
+    page.line`${NO_BODY[key.noBody]}`
   }
+}
+
+const NO_BODY: Readonly<Record<NonNullable<ShownKey['noBody']>, string>> = {
+  sealed: 'It is sealed, and the dashboard does not open it.',
+  'not-kept': 'It is not kept.',
+  'not-text': 'It is no text, and the dashboard does not send it: name the database.',
 }
 
 const MEANS: Readonly<Record<KeyState, string>> = {
@@ -47,7 +58,7 @@ const MEANS: Readonly<Record<KeyState, string>> = {
 }
 
 /** A key as a JSON document. The body is in base64, and also as text or JSON if it is that. */
-export function documentOf({ response, ...key }: KeyDetail): unknown {
+export function documentOf({ response, ...key }: ShownKey): unknown {
   if (response === null || response.body === null) return { ...key, response }
   const text = textOf(response.body)
   return {

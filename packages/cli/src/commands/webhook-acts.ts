@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import type { Act } from '@oncekey/core'
 import type { Endpoint } from '@oncekey/webhooks'
 import type { Call, Command } from '../command/command.ts'
+import { REQUEST_ID, refuseEmpty } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { webhooksFor } from '../connection/webhooks.ts'
 import { shownDuration } from '../output/page.ts'
+import { shellWord } from '../output/shell-word.ts'
 import type { LeftAs, WebhooksToSee } from '../remote/webhooks.ts'
 import { noEndpoint, SEAL } from './webhooks.ts'
 
@@ -75,6 +78,7 @@ export const webhookActs: readonly Command[] = [
       until: { value: 'time', help: 'Up to then. Default: now.' },
       rate: { value: 'count', help: 'How many in a second. Default: 50.' },
       limit: { value: 'count', help: 'How many at most. Default: all of that time.' },
+      ...REQUEST_ID,
     },
     examples: [
       "webhooks replay 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --since 6h --until 2h --note 'their server lost them' --yes",
@@ -95,7 +99,7 @@ async function rotate(call: Call): Promise<ExitCode> {
   )
   const rotated = await endpoints.rotateSecret(id, { overlapMs }, act)
   if (rotated === undefined) throw noEndpoint(id)
-  await call.out.result({ endpoint: id, ...rotated, overlapMs, ...act }, (page) => {
+  await call.out.result({ endpoint: id, ...rotated, overlapMs, ...call.onRecord() }, (page) => {
     page.line`The new secret of ${endpoint.url}, for its owner to verify with:`
     page.line`${rotated.secret}`
   })
@@ -137,7 +141,7 @@ async function setStatus(
   await call.confirm(to.means(url), id)
   const changed = await to.set(endpoints, id, act)
   if (changed === undefined) throw noEndpoint(id)
-  await call.out.result({ endpoint: id, status: changed.status, ...act }, (page) => {
+  await call.out.result({ endpoint: id, status: changed.status, ...call.onRecord() }, (page) => {
     page.line`${url} is ${changed.status}.`
   })
   return ExitCode.done
@@ -151,15 +155,22 @@ async function replay(call: Call): Promise<ExitCode> {
   const until = given.time('until') ?? new Date()
   const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
   const limit = given.whole('limit', 1, 1_000_000_000)
+  refuseEmpty(given, ['request-id'])
+  const requestId = given.text('request-id') ?? randomUUID()
   const act = call.act()
   const { endpoints, deliveries } = await webhooksFor(call)
   const endpoint = await endpointNamed(endpoints, endpointId)
   const period = `${since.toISOString()} to ${until.toISOString()}`
   await call.confirm(`Everything from ${period} is sent to ${endpoint.url} again.`, endpointId)
-  const pace = { ratePerSecond, ...(limit !== undefined && { limit }) }
+  const pace = { ratePerSecond, ...(limit !== undefined && { limit }), requestId }
+  const times = `--since ${since.toISOString()} --until ${until.toISOString()}`
+  call.leaves(
+    `It may be on record. Repeated with ${times} --request-id ${shellWord(requestId)}, it is not started twice.`,
+  )
   const id = await deliveries.replay({ endpointId, since, until }, { ...pace, ...act })
   if (id === undefined) throw noEndpoint(endpointId)
-  await call.out.result({ endpoint: endpointId, redrive: id, since, until, ...act }, (page) => {
+  const document = { endpoint: endpointId, redrive: id, since, until, ...call.onRecord() }
+  await call.out.result(document, (page) => {
     page.line`It is redrive ${id}: oncekey redrives watch ${id} --of webhooks`
   })
   return ExitCode.done

@@ -1,5 +1,5 @@
 import type { DeadLetterSource, EventLog } from '@oncekey/core'
-import { CliError, usageError } from '../command/cli-error.ts'
+import { CliError, NotShown, usageError } from '../command/cli-error.ts'
 import type { Call } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { remoteDeadLetters } from '../remote/dead-letters.ts'
@@ -27,11 +27,38 @@ export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
   return await sourceNamed(call, name)
 }
 
-/** The source that `--of` names, or all of them. */
-export async function everyDeadLetters(call: Call): Promise<DeadLetterSource[]> {
+/** What the sources of dead letters have answered. */
+export interface Asked<Answer> {
+  readonly answers: readonly { readonly of: string; readonly answer: Answer }[]
+  /** The sources that the dashboard does not show. Nothing is known of what they have. */
+  readonly notShown: readonly string[]
+}
+
+/** Asks the source that `--of` names, or all of them, one after the other. */
+export async function askSources<Answer>(
+  call: Call,
+  ask: (source: DeadLetterSource) => Promise<Answer>,
+): Promise<Asked<Answer>> {
+  const answers: { of: string; answer: Answer }[] = []
+  const notShown: string[] = []
+  for (const source of await everyDeadLetters(call)) {
+    try {
+      answers.push({ of: source.name, answer: await ask(source) })
+    } catch (error) {
+      if (!(error instanceof NotShown)) throw error
+      notShown.push(source.name)
+    }
+  }
+  return { answers, notShown }
+}
+
+async function everyDeadLetters(call: Call): Promise<DeadLetterSource[]> {
   const name = call.given.has('of') ? call.given.text('of') : undefined
-  if (name !== undefined || call.dashboard() !== undefined || call.server() === 'redis')
-    return [await deadLettersOf(call)]
+  const api = call.dashboard()
+  if (name === undefined && api !== undefined) {
+    return sourceNames.map((each) => remoteDeadLetters(api, each, () => call.act().note))
+  }
+  if (name !== undefined || call.server() === 'redis') return [await deadLettersOf(call)]
   const { migratedVersions } = await import('@oncekey/postgres/client')
   const versions = await migratedVersions(call.postgres(), { schema: call.schema })
   if (versions === undefined) {

@@ -64,7 +64,8 @@ function passwordsIn(text: string | undefined): string[] {
   return given.filter((each) => each !== '')
 }
 
-function decoded(text: string): string {
+/** A part of a URL without its escapes; as it is if they are broken. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -16,11 +16,16 @@ export function visibleBlock(text: string): string {
     )
 }
 
-/** Escapes these characters in JSON. The JSON means the same, and cannot control a terminal. */
+/**
+ * Escapes these characters in JSON. The JSON means the same, and cannot control a terminal. Line
+ * ends and tabs are white space between values, where an escape would be a syntax error.
+ */
 export function visibleJson(json: string): string {
-  return json.replaceAll(UNSAFE, (character) =>
-    character === '\n' ? character : escapedUnits(character),
-  )
+  return json
+    .replaceAll(/\r\n?/g, '\n')
+    .replaceAll(UNSAFE, (character) =>
+      character === '\n' || character === '\t' ? character : escapedUnits(character),
+    )
 }
 
 function written(character: string): string {

@@ -1,22 +1,24 @@
-import { CliError, usageError } from '../command/cli-error.ts'
-import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
+import { CliError, NotShown, usageError } from '../command/cli-error.ts'
+import type { DashboardAddress, DashboardApi, Fields } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
 
 /**
- * Sends verbs to a dashboard instead of a database, with a token that the dashboard's `authorize`
- * knows. The actor of an act is the one that `authorize` returns for the token.
+ * Sends verbs to a dashboard instead of a database, with credentials that the dashboard's
+ * `authorize` knows. The actor of an act is the one that `authorize` returns for them; `onActed` is
+ * told of it.
  */
 export function dashboardApi(of: {
-  readonly url: string
-  readonly token: string | undefined
+  readonly address: DashboardAddress
   readonly timeoutMs: number
+  onActed(actor: string): void
 }): DashboardApi {
-  const base = new URL('api/v1/', of.url.endsWith('/') ? of.url : `${of.url}/`)
+  const base = new URL('api/v1/', of.address.href)
+  const { authorization } = of.address
 
   async function ask(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers)
     headers.set('accept', 'application/json')
-    if (of.token !== undefined) headers.set('authorization', `Bearer ${of.token}`)
+    if (authorization !== undefined) headers.set('authorization', authorization)
     const signal = AbortSignal.timeout(of.timeoutMs)
     try {
       return await fetch(new URL(path, base), { ...init, headers, signal, redirect: 'manual' })
@@ -30,35 +32,87 @@ export function dashboardApi(of: {
     }
   }
 
-  async function answer<Data>(response: Response): Promise<Data> {
+  async function answer(path: string, init: RequestInit): Promise<Answer> {
+    const response = await ask(path, init)
+    const { ok, status } = response
     const text = await response.text()
-    const type = response.headers.get('content-type') ?? ''
-    if (!type.startsWith('application/json')) {
+    const data = isJson(response) ? parsed(text) : undefined
+    if (typeof data !== 'object' || data === null) {
       throw new CliError(
         ExitCode.found,
-        `${base.href} answers ${response.status} without JSON: is that where the dashboard is, and is --token right?`,
+        `${base.href} answers ${status} without JSON: is that where the dashboard is, and is --token right?`,
       )
     }
-    const data = JSON.parse(text, withDates)
-    if (response.ok) return data as Data
-    const error = typeof data?.error === 'string' ? data.error : text
-    if (response.status === 400) throw usageError(error)
-    throw new CliError(ExitCode.found, error)
+    if (ok) return { data }
+    const { error, code } = data as { readonly error?: unknown; readonly code?: unknown }
+    const why = typeof error === 'string' ? error : text.slice(0, 500)
+    if (status === 400) throw usageError(why)
+    if (status !== 404) throw new CliError(ExitCode.found, why)
+    if (code === 'absent') return { absent: why }
+    const [page] = path.split('?')
+    if (code === 'not-shown') throw new NotShown(`The dashboard does not show ${page}: ${why}`)
+    throw new CliError(
+      ExitCode.found,
+      `${base.href} answers 404 for ${page}, and not as a dashboard of this release does: is that where it is? It says: ${why}`,
+    )
+  }
+
+  async function got<Data>(path: string, init: RequestInit): Promise<Data> {
+    const found = await answer(path, init)
+    if ('absent' in found) throw new CliError(ExitCode.found, found.absent)
+    return found.data as Data
   }
 
   return {
-    async get<Data>(path: string, parameters: Fields) {
-      const response = await ask(`${path}?${new URLSearchParams(filledIn(parameters))}`, {})
-      if (response.status === 404) return undefined
-      return await answer<Data>(response)
+    get: (path, parameters) => got(`${path}?${query(parameters)}`, {}),
+
+    async find<Data>(path: string, parameters: Fields) {
+      const found = await answer(`${path}?${query(parameters)}`, {})
+      return 'absent' in found ? undefined : (found.data as Data)
     },
 
     async post<Data>(path: string, fields: Fields) {
       const body = JSON.stringify(filledIn(fields))
       const headers = { 'content-type': 'application/json' }
-      return await answer<Data>(await ask(path, { method: 'POST', headers, body }))
+      const data = await got<Data & { readonly actor?: unknown }>(path, {
+        method: 'POST',
+        headers,
+        body,
+      })
+      if (typeof data.actor === 'string') of.onActed(data.actor)
+      return data
     },
   }
+}
+
+type Answer = { readonly data: object } | { readonly absent: string }
+
+/**
+ * The list in an answer. Throws if there is none: what answers is no dashboard then, and an empty
+ * list would say that there is nothing.
+ */
+export function listIn<Item>(list: readonly Item[] | undefined): readonly Item[] {
+  if (Array.isArray(list)) return list
+  throw new CliError(
+    ExitCode.found,
+    'What answers has no such list: is --url where the dashboard is?',
+  )
+}
+
+function isJson({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('application/json') === true
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text, withDates)
+  } catch {
+    return undefined
+  }
+}
+
+function query(parameters: Fields): string {
+  return new URLSearchParams(filledIn(parameters)).toString()
 }
 
 function filledIn(values: Fields): Record<string, string> {

@@ -1,9 +1,14 @@
 import type { Lag } from '@oncekey/core'
 import type { ConsumerSummary } from '@oncekey/postgres'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
 
-/** A consumer as it is listed. */
-export interface ListedConsumer extends ConsumerSummary {
+/**
+ * A consumer as it is listed. A dashboard that was given `lag` and not `consumers` knows how far it
+ * is behind, and nothing else of it.
+ */
+export interface ListedConsumer extends Partial<Omit<ConsumerSummary, 'name'>> {
+  readonly name: string
   /** `null` if a dashboard does not know it: 0 would say that the consumer is not behind. */
   readonly lag: Pick<Lag, 'events' | 'oldestMs'> | null
 }
@@ -16,6 +21,7 @@ export interface RemoteConsumers {
 }
 
 interface Shown {
+  readonly name: string
   readonly lag: Lag | null
   /** `null` if the dashboard has no option `consumers`. */
   readonly record: ConsumerSummary | null
@@ -29,10 +35,12 @@ export function remoteConsumers(api: DashboardApi, noteOf: () => string): Remote
   }
   return {
     async list() {
-      const found = await api.get<{ consumers: Shown[] }>('consumers', {})
-      return (found?.consumers ?? []).flatMap(({ lag, record }) =>
-        record === null ? [] : [{ ...record, lag: lag?.known ? lag : null }],
-      )
+      const found = await api.get<{ consumers?: Shown[] }>('consumers', {})
+      return listIn(found.consumers).flatMap(({ name, lag, record }) => {
+        const known = lag?.known ? lag : null
+        // One that was only named for the dashboard, and that no relay has made known.
+        return record === null && known === null ? [] : [{ ...record, name, lag: known }]
+      })
     },
     pause: (name) => act('pause', name),
     resume: (name) => act('resume', name),

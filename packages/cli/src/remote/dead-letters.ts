@@ -11,6 +11,7 @@ import {
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
+import { listIn } from './api.ts'
 import { remoteRedrives } from './redrives.ts'
 
 interface Letters {
@@ -36,8 +37,8 @@ export function remoteDeadLetters(
       limit: String(page.limit),
       after: page.after,
     }
-    const found = await api.get<Letters>('dead-letters', asked)
-    return { items: found?.page.items ?? [], next: found?.page.next }
+    const { page: found } = await api.get<Partial<Letters>>('dead-letters', asked)
+    return { items: listIn(found?.items), next: found?.next }
   }
   const act = <Result>(verb: string, fields: Readonly<Record<string, string | undefined>>) =>
     api.post<Result>(`dead-letters/${verb}`, {
@@ -53,14 +54,14 @@ export function remoteDeadLetters(
     listRetrying: (filter, page) => list(filter, page, 'retrying'),
 
     async get(id) {
-      return (await api.get<{ letter: DeadLetterDetail }>('dead-letters/one', { source, id }))
+      return (await api.find<{ letter: DeadLetterDetail }>('dead-letters/one', { source, id }))
         ?.letter
     },
 
     async count(filter) {
       if (filter.ids !== undefined) return filter.ids.length
       const asked = { source, ...fieldsOf(filter) }
-      return (await api.get<{ matched: number }>('dead-letters/preview', asked))?.matched ?? 0
+      return (await api.get<{ matched: number }>('dead-letters/preview', asked)).matched
     },
 
     /** Only says why letters are left; what puts them back is a redrive on record. */
@@ -69,7 +70,7 @@ export function remoteDeadLetters(
       const refused: Resolution[] = []
       for (const id of filter.ids) {
         const asked = { source, id }
-        const found = await api.get<{ letter: DeadLetterDetail }>('dead-letters/one', asked)
+        const found = await api.find<{ letter: DeadLetterDetail }>('dead-letters/one', asked)
         refused.push({ id, outcome: outcomeOf(found?.letter) })
       }
       return { redriven: [], refused }
@@ -87,9 +88,9 @@ export function remoteDeadLetters(
     replace: (id, data) => act<Replaced>('edit', { id, data }),
 
     async stats() {
-      const found = await api.get<Letters>('dead-letters', { source, limit: '1' })
-      if (found === undefined) throw usageError(`The dashboard shows no dead letters of ${source}.`)
-      return found.stats
+      const { stats } = await api.get<Partial<Letters>>('dead-letters', { source, limit: '1' })
+      listIn(stats?.groups)
+      return stats as DeadLetterStats
     },
   }
 }
@@ -104,7 +105,7 @@ export async function remoteData(
   id: string,
 ): Promise<string | undefined> {
   type Shown = { readonly letter: DeadLetterDetail; readonly isEditable: boolean }
-  const found = await api.get<Shown>('dead-letters/one', { source, id })
+  const found = await api.find<Shown>('dead-letters/one', { source, id })
   if (found?.isEditable === false && source !== 'sagas') {
     throw new CliError(
       ExitCode.found,

@@ -1,6 +1,7 @@
 import type { EventSummary, Events } from '@oncekey/postgres'
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
 
 /** The functions of the log's events that the verbs use. */
 export type EventsToSee = Pick<Events, 'list' | 'get' | 'place' | 'since'>
@@ -16,10 +17,10 @@ export function remoteEvents(api: DashboardApi): EventsToSee {
     async list({ types, subject }, { limit, after }) {
       const asked = { type: types?.join(' '), subject, limit: String(limit), after }
       const found = await api.get<Page>('events', asked)
-      return { items: found?.items ?? [], next: found?.next }
+      return { items: listIn(found.items), next: found.next }
     },
     get: async (id) =>
-      (await api.get<{ event: EventSummary | null }>('events/one', { id }))?.event ?? undefined,
+      (await api.find<{ event: EventSummary | null }>('events/one', { id }))?.event ?? undefined,
     place: () => Promise.reject(notFollowed()),
     since: () => Promise.reject(notFollowed()),
   }

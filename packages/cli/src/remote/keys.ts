@@ -9,6 +9,19 @@ import {
   OptionsError,
 } from '@oncekey/core'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
+
+/** A key as a dashboard shows it. */
+export interface ShownKey extends KeyDetail {
+  /** Why the body of its response was asked for and is not there. */
+  readonly noBody?: 'sealed' | 'not-kept' | 'not-text'
+}
+
+interface Found {
+  readonly key: KeyDetail
+  readonly body?: string | null
+  readonly noBody?: ShownKey['noBody']
+}
 
 /** Keys through the API of a dashboard. If it has a mask, bodies come masked. */
 export function remoteKeys(api: DashboardApi): Keys {
@@ -25,19 +38,23 @@ export function remoteKeys(api: DashboardApi): Keys {
   return {
     lists: true,
 
-    async get({ namespace, scope, key }, { body = false } = {}) {
+    async get({ namespace, scope, key }, { body = false } = {}): Promise<ShownKey | undefined> {
       const asked = { namespace, scope, key, body: body ? 'shown' : undefined }
-      const found = await api.get<{ key: KeyDetail; body?: string }>('keys/one', asked)
+      const found = await api.find<Found>('keys/one', asked)
       if (found === undefined || (found.key.state as string) === 'absent') return undefined
       const { response } = found.key
       if (response === null || found.body === undefined) return found.key
+      // A dashboard of the release before writes a sentence into `body` where it is sealed.
+      const noBody = response.seal === null ? found.noBody : 'sealed'
+      if (noBody !== undefined || found.body === null)
+        return { ...found.key, ...(noBody && { noBody }) }
       return { ...found.key, response: { ...response, body: Buffer.from(found.body) } }
     },
 
     async list({ namespace, scope, keyPrefix, state }, { limit, after }) {
       const asked = { namespace, scope, prefix: keyPrefix, state, limit: String(limit), after }
       const page = await api.get<KeyPage>('keys', asked)
-      return { items: page?.items ?? [], next: page?.next }
+      return { items: listIn(page.items), next: page.next }
     },
 
     release: (name, { note }) => done('release', name, note),
@@ -71,7 +88,7 @@ export function remoteOperations(api: DashboardApi): Operations {
         after,
       }
       const page = await api.get<OperationPage>('audit', asked)
-      return { items: page?.items ?? [], next: page?.next }
+      return { items: listIn(page.items), next: page.next }
     },
   }
 }

@@ -6,6 +6,7 @@ import type {
   Redrives,
 } from '@oncekey/core'
 import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
 
 /**
  * Redrives of one source, through a dashboard. `noteOf` returns the reason, and is called only for
@@ -36,17 +37,17 @@ export function remoteRedrives(
     carry: async () => ({ redriven: 0, nextInMs: LOOK_AGAIN_MS }),
 
     get: async (id) =>
-      (await api.get<{ redrive: Redrive }>('redrives/one', { source, id }))?.redrive,
+      (await api.find<{ redrive: Redrive }>('redrives/one', { source, id }))?.redrive,
 
     async list(_filter, { limit, after }) {
       const asked = { source, limit: String(limit), after }
-      const found = await api.get<{ page: RedrivePage }>('redrives', asked)
-      return found?.page ?? { items: [], next: undefined }
+      const { page } = await api.get<{ page?: RedrivePage }>('redrives', asked)
+      return { items: listIn(page?.items), next: page?.next }
     },
 
     async portions(id, { limit, after }) {
       const asked = { source, id, limit: String(limit), after }
-      const found = await api.get<{ portions: RedrivePortionPage }>('redrives/one', asked)
+      const found = await api.find<{ portions: RedrivePortionPage }>('redrives/one', asked)
       return found?.portions ?? { items: [], next: undefined, last: undefined }
     },
 

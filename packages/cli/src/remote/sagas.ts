@@ -1,5 +1,6 @@
 import type { ListedRun, SagaOperator, WholeRun } from '@oncekey/saga'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
 
 /** The functions for sagas that the verbs use. */
 export interface Sagas extends Pick<SagaOperator, 'get' | 'list'> {
@@ -37,11 +38,11 @@ export function remoteSagas(api: DashboardApi, noteOf: () => string): Sagas {
   }
 
   return {
-    get: (id) => api.get<WholeRun>('sagas/run', { id }),
+    get: (id) => api.find<WholeRun>('sagas/run', { id }),
 
     async list({ saga, state, stuck, after, limit = 100 } = {}) {
       const asked = { saga, state, stuck: stuck ? 'yes' : undefined, after, limit: String(limit) }
-      return [...((await api.get<{ items: ListedRun[] }>('sagas', asked))?.items ?? [])]
+      return [...listIn((await api.get<{ items: ListedRun[] }>('sagas', asked)).items)]
     },
 
     resume: (id) => act('resume', id),

@@ -2,6 +2,7 @@ import type { Act } from '@oncekey/core'
 import type { Endpoint, WebhookDelivery, WebhookDeliveryDetail, Webhooks } from '@oncekey/webhooks'
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { listIn } from './api.ts'
 
 /** The functions of webhooks that the verbs use. */
 export interface WebhooksToSee {
@@ -28,7 +29,7 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
   const act = <Result>(verb: string, fields: Readonly<Record<string, string | undefined>>) =>
     api.post<Result>(`webhooks/${verb}`, { ...fields, note: noteOf(), confirmed: 'yes' })
   const get = async (id: string) =>
-    (await api.get<{ endpoint: Endpoint }>('webhooks/endpoint', { id, limit: '1' }))?.endpoint
+    (await api.find<{ endpoint: Endpoint }>('webhooks/endpoint', { id, limit: '1' }))?.endpoint
 
   /**
    * What an act did is in its own reply; the endpoint may be changed again before it is read. A
@@ -46,7 +47,7 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
       get,
       async list({ customer, status, type, after, limit = 100 } = {}) {
         const asked = { customer, status, type, after, limit: String(limit) }
-        return (await api.get<{ items: Endpoint[] }>('webhooks', asked))?.items ?? []
+        return [...listIn((await api.get<{ items: Endpoint[] }>('webhooks', asked)).items)]
       },
       pause: (id) => setAs('pause', id, 'paused'),
       resume: enable,
@@ -60,14 +61,14 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
       async list({ endpointId, eventId, state, before, limit = 100 } = {}) {
         if (endpointId !== undefined && eventId === undefined) {
           const asked = { id: endpointId, state, after: before, limit: String(limit) }
-          const found = await api.get<{ deliveries: { items: WebhookDelivery[] } }>(
+          const found = await api.find<{ deliveries: { items: WebhookDelivery[] } }>(
             'webhooks/endpoint',
             asked,
           )
           return found?.deliveries.items ?? []
         }
         if (eventId !== undefined && endpointId === undefined && state === undefined) {
-          const found = await api.get<{ webhooks: WebhookDelivery[] }>('events/one', {
+          const found = await api.find<{ webhooks: WebhookDelivery[] }>('events/one', {
             id: eventId,
           })
           return found?.webhooks ?? []
@@ -77,14 +78,16 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
         )
       },
       get: async (id) =>
-        (await api.get<{ delivery: WebhookDeliveryDetail }>('webhooks/delivery', { id }))?.delivery,
-      async replay({ endpointId, since, until }, { ratePerSecond, limit } = {}) {
+        (await api.find<{ delivery: WebhookDeliveryDetail }>('webhooks/delivery', { id }))
+          ?.delivery,
+      async replay({ endpointId, since, until }, { ratePerSecond, limit, requestId } = {}) {
         const { id } = await act<{ id: string }>('replay', {
           id: endpointId,
           since: since.toISOString(),
           until: until?.toISOString(),
           ratePerSecond: ratePerSecond === undefined ? undefined : String(ratePerSecond),
           limit: limit === undefined ? undefined : String(limit),
+          requestId,
         })
         return id
       },

@@ -1,6 +1,11 @@
 /** A JSON Schema in the form of OpenAPI 3.1. */
 export type Schema = Readonly<Record<string, unknown>>
 
+export interface ObjectSchema extends Schema {
+  readonly properties: Readonly<Record<string, Schema>>
+  readonly required: readonly string[]
+}
+
 export const text: Schema = { type: 'string' }
 export const whole: Schema = { type: 'integer' }
 export const number: Schema = { type: 'number' }
@@ -27,7 +32,7 @@ export function textsByName(): Schema {
 }
 
 /** An object with these properties and no others. A property named with `?` may be missing. */
-export function object(properties: Readonly<Record<string, Schema>>): Schema {
+export function object(properties: Readonly<Record<string, Schema>>): ObjectSchema {
   const names = Object.keys(properties)
   return {
     type: 'object',
@@ -47,4 +52,4 @@ export function pageOf(item: Schema): Schema {
 }
 
 /** The answer to an act: one word, `done` or why nothing was changed. */
-export const resultWord: Schema = object({ result: text })
+export const resultWord: ObjectSchema = object({ result: text })

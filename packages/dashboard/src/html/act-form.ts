@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type Content, type Html, html } from './html.ts'
+import { type Content, type Html, html, isReturned } from './html.ts'
 
-/** A form for an act: it asks for a reason, and has a checkbox that confirms the consequences. */
+/**
+ * A form for an act: it asks for a reason, and has a checkbox that confirms the consequences. There
+ * is none for something whose name no form returns as it is: the act would be on another thing.
+ */
 export function actForm(of: {
   /** The path of the act, relative to the page. */
   readonly action: string
@@ -12,6 +15,10 @@ export function actForm(of: {
   readonly more?: Content
 }): Html {
   const { action, hidden, label, warning, more } = of
+  const names = Object.values(hidden)
+  if (!names.every((name) => name === undefined || isReturned(name))) {
+    return html`<p class="empty">${label}: not from here, because no form sends back the line ends in its name. The JSON API and the command line do.</p>`
+  }
   return html`<form class="act" method="post" action="${action}">
 ${hiddenFields(hidden)}
 ${more}

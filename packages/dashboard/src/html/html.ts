@@ -8,25 +8,43 @@ export type Content = string | number | Html | readonly Content[] | null | undef
 
 /**
  * Makes markup from a template. Every value in it is escaped, in text and in quoted attributes
- * alike.
+ * alike. In text, characters that control how it is shown are replaced. A value that a form sends
+ * back (`value="…"`, the content of a `textarea`) keeps them, because it would name another thing.
  */
 export function html(pieces: TemplateStringsArray, ...contents: Content[]): Html {
   let markup = pieces[0] as string
   for (const [at, content] of contents.entries()) {
-    markup += markupOf(content) + (pieces[at + 1] as string)
+    const escaped = IS_SENT_BACK.test(pieces[at] as string) ? exact : shown
+    markup += markupOf(content, escaped) + (pieces[at + 1] as string)
   }
   return { markup }
 }
 
-function markupOf(content: Content): string {
+/** Whether a form sends what follows this piece of a template. */
+const IS_SENT_BACK = / value="$|<textarea[^>]*>$/
+
+/**
+ * Whether a form returns this text as it was: browsers make each line end CRLF, a NUL is lost, and
+ * so is half of a character.
+ */
+export function isReturned(text: string): boolean {
+  return !/\0|\r(?!\n)|(?<!\r)\n/.test(text) && text.isWellFormed()
+}
+
+function markupOf(content: Content, escaped: (text: string) => string): string {
   if (content === null || content === undefined || content === false) return ''
   if (typeof content === 'string' || typeof content === 'number') return escaped(String(content))
   if ('markup' in content) return content.markup
-  return content.map(markupOf).join('')
+  return content.map((each) => markupOf(each, escaped)).join('')
 }
 
-function escaped(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (character) => ENTITIES[character] as string)
+function shown(text: string): string {
+  return exact(visible(text))
+}
+
+/** A carriage return is written as an entity, because a browser reads one as a line feed. */
+function exact(text: string): string {
+  return text.replace(/[&<>"'\r]/g, (character) => ENTITIES[character] as string)
 }
 
 /**
@@ -46,6 +64,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&quot;',
   "'": '&#39;',
+  '\r': '&#13;',
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about

@@ -86,7 +86,9 @@ export function choice(
 ): Html {
   return html`<label>${label}<select name="${name}">${any !== null && html`<option value="">${any}</option>`}${choices.map(
     (each) =>
-      each === value ? html`<option selected>${each}</option>` : html`<option>${each}</option>`,
+      each === value
+        ? html`<option value="${each}" selected>${each}</option>`
+        : html`<option value="${each}">${each}</option>`,
   )}</select></label>`
 }
 

@@ -1,5 +1,5 @@
 import type { Act } from '@oncekey/core'
-import type { Schema } from '../api/schema.ts'
+import { type ObjectSchema, type Schema, text } from '../api/schema.ts'
 import type { DashboardAct } from './access.ts'
 import type { ResolvedOptions } from './options.ts'
 import {
@@ -17,13 +17,14 @@ interface ConfirmedAct {
   readonly isConfinable?: boolean
   readonly summary: string
   readonly fields: Readonly<Record<string, Described>>
-  readonly answers: Schema
+  readonly answers: ObjectSchema
   exists(options: ResolvedOptions): boolean
   perform(form: Form, asked: Asked, act: Act): Promise<ActOutcome>
 }
 
 /**
- * Makes an act that requires a reason and a confirmation, and is performed in the viewer's name.
+ * Makes an act that requires a reason and a confirmation, and is performed in the viewer's name,
+ * which its answer tells.
  */
 export function confirmedAct({
   perform,
@@ -42,7 +43,7 @@ export function confirmedAct({
         note: { about: 'Why, for the audit; 1 to 2,000 characters.', required: true },
         confirmed: { about: 'That what follows is known.', required: true, choices: ['yes'] },
       },
-      answers,
+      answers: withActor(answers),
     },
     async perform(form, asked) {
       if (form.optional('confirmed') !== 'yes') {
@@ -52,7 +53,18 @@ export function confirmedAct({
       if (note.trim() === '' || note.length > 2_000 || note.includes('\0')) {
         throw new BadInput('Say why in `note`, in 1 to 2,000 characters: it goes on record.')
       }
-      return await perform(form, asked, { actor: asked.viewer.actor, note })
+      const { actor } = asked.viewer
+      const outcome = await perform(form, asked, { actor, note })
+      return { ...outcome, result: { ...outcome.result, actor } }
     },
+  }
+}
+
+/** A program knows a token, and learns from the answer in whose name it has acted. */
+function withActor(answers: ObjectSchema): Schema {
+  return {
+    ...answers,
+    properties: { ...answers.properties, actor: text },
+    required: [...answers.required, 'actor'],
   }
 }

@@ -24,11 +24,14 @@ export function openApi(routes: readonly Route[]): object {
       ]),
     ),
     components: {
-      schemas: { Error: object({ error: text }) },
+      schemas: { Error: object({ error: text, 'code?': text }) },
       responses: {
         BadInput: failure('What was sent cannot be used; the text says what to send.'),
         Forbidden: failure('Nobody, somebody who may not, or a request from another site.'),
-        NotFound: failure('It is not there, or not any more.'),
+        NotFound: failure(
+          'It is not there, or not any more (`code` is `absent`), or this dashboard does not show such things (`not-shown`).',
+        ),
+        NoList: failure('The store has no list of these: ask for one by its name.'),
         Unavailable: failure('The database does not answer. Nothing is known to have been done.'),
       },
     },
@@ -51,6 +54,7 @@ function operationOf({ path, method, api }: Route): object {
       '400': { $ref: '#/components/responses/BadInput' },
       '403': { $ref: '#/components/responses/Forbidden' },
       '404': { $ref: '#/components/responses/NotFound' },
+      ...(api.mayHaveNoList && { '501': { $ref: '#/components/responses/NoList' } }),
       '503': { $ref: '#/components/responses/Unavailable' },
     },
   }

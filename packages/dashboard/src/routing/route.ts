@@ -8,6 +8,8 @@ export interface Asked {
   readonly options: ResolvedOptions
   readonly viewer: Viewer
   readonly query: URLSearchParams
+  /** Whether a program asks, through the JSON API. */
+  readonly isApi: boolean
 }
 
 /** A parameter or a field, with its text in the API's description. */
@@ -28,6 +30,8 @@ export interface RouteApi {
   /** The parameters of a page, or the fields of an act. */
   readonly takes: Readonly<Record<string, Described>>
   readonly answers: Schema
+  /** Whether it is a list that a store need not have. Without it the answer is 501. */
+  readonly mayHaveNoList?: boolean
 }
 
 /** A page: how its data is loaded, which is the API's answer, and how a person sees it. */
@@ -81,8 +85,20 @@ export interface Form {
   optional(name: string): string | undefined
 }
 
-/** The requested thing does not exist. The message is shown. */
-export class NotFound extends Error {}
+/**
+ * The requested thing does not exist. The message is shown. The code tells a program that this
+ * dashboard has looked: any other 404 may be that of another program at this address.
+ */
+export class NotFound extends Error {
+  readonly code: 'absent' | 'not-shown' = 'absent'
+}
+/**
+ * This dashboard has no such page, or was not given such a source. That says nothing of what there
+ * is.
+ */
+export class NotShown extends NotFound {
+  override readonly code = 'not-shown'
+}
 /** The input cannot be used. The message says what to send. */
 export class BadInput extends Error {}
 /** The viewer may not see this. */

@@ -5,13 +5,13 @@ import type { Call, Command } from '../../command/command.ts'
 import { PAGE } from '../../command/common-options.ts'
 import { ExitCode } from '../../command/exit-code.ts'
 import { pageOf, tellNext } from '../../command/paging.ts'
-import { deadLettersOf, everyDeadLetters, sourceNames } from '../../connection/log.ts'
+import { askSources, deadLettersOf, sourceNames } from '../../connection/log.ts'
 import { jsonValue } from '../../output/json.ts'
 import { shownDuration } from '../../output/page.ts'
 import { visibleJson } from '../../output/visible.ts'
 import { remoteData } from '../../remote/dead-letters.ts'
 import { FILTER, filterOf, OF } from './filter.ts'
-import { letterRow, showLetter, showRefused } from './shown-letter.ts'
+import { letterRow, showLetter, showNotShown, showRefused } from './shown-letter.ts'
 
 export const deadCommands: readonly Command[] = [
   {
@@ -127,10 +127,14 @@ function nameOf({ given }: Call): string {
 }
 
 async function groupDead(call: Call): Promise<ExitCode> {
-  const sources = await everyDeadLetters(call)
-  const stats = await Promise.all(
-    sources.map(async (source) => ({ of: source.name, ...(await source.stats()) })),
-  )
+  const { answers, notShown } = await askSources(call, (source) => source.stats())
+  if (answers.length === 0) {
+    throw new CliError(
+      ExitCode.found,
+      `This dashboard does not show the dead letters of ${notShown.join(', ')}.`,
+    )
+  }
+  const stats = answers.map(({ of, answer }) => ({ of, ...answer }))
   const rows = stats.flatMap(({ of, groups }) =>
     groups.map(({ origin, count, newestAt, fingerprint, sample }) => [
       of,
@@ -142,28 +146,32 @@ async function groupDead(call: Call): Promise<ExitCode> {
       `${sample.name}: ${sample.message}`,
     ]),
   )
-  await call.out.result({ sources: stats }, (page) => {
-    if (rows.length === 0) page.line`There are no dead letters.`
+  const document = { sources: stats, ...(notShown.length > 0 && { notShown }) }
+  await call.out.result(document, (page) => {
+    const shown = stats.map(({ of }) => of).join(' and ')
+    if (rows.length === 0 && notShown.length > 0) page.line`There are no dead letters of ${shown}.`
+    else if (rows.length === 0) page.line`There are no dead letters.`
     else page.table(['of', 'origin', 'count', 'newest', 'kind', 'one of them', 'error'], rows)
     for (const { of, depth, oldestAgeMs, arrivedPerMinute, drainedPerMinute } of stats) {
       if (depth === 0) continue
       page.line`${of}: ${depth}, the oldest ${shownDuration(oldestAgeMs)} old; ${arrivedPerMinute.toFixed(1)} arrived and ${drainedPerMinute.toFixed(1)} left a minute in the last hour`
     }
+    showNotShown(page, notShown)
   })
   return ExitCode.done
 }
 
 async function discardDead(call: Call): Promise<ExitCode> {
   const ids = call.given.operands('id')
-  const { actor, note } = call.act()
+  const act = call.act()
   const source: DeadLetterSource = await deadLettersOf(call)
   await call.confirm(
     `${ids.length} dead letters of ${source.name} are never delivered: ${ids.join(', ')}.`,
     ids.length === 1 ? (ids[0] ?? '') : String(ids.length),
   )
-  const results = await deadLetters(source).discard(ids, { actor, note })
+  const results = await deadLetters(source).discard(ids, act)
   const refused = results.filter(({ outcome }) => outcome !== 'discarded')
-  await call.out.result({ of: source.name, actor, note, results }, (page) => {
+  await call.out.result({ of: source.name, ...call.onRecord(), results }, (page) => {
     page.line`${results.length - refused.length} discarded.`
     showRefused(page, refused)
   })

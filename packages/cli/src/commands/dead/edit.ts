@@ -39,13 +39,14 @@ async function editDead(call: Call): Promise<ExitCode> {
   await call.confirm(`Dead letter ${id} of ${source.name} is delivered with other data.`, id)
   const replaced = await deadLetters(source).editAndRedrive(id, data, act)
   if (replaced.outcome !== 'replaced') {
-    await call.out.result({ of: source.name, id, ...replaced, ...act }, (page) =>
+    await call.out.result({ of: source.name, id, ...replaced, ...call.onRecord() }, (page) =>
       showRefused(page, [{ id, outcome: replaced.outcome }]),
     )
     return ExitCode.found
   }
   const { id: next, eventId, outcome } = replaced
-  await call.out.result({ of: source.name, id, outcome, next, eventId, ...act }, (page) => {
+  const document = { of: source.name, id, outcome, next, eventId, ...call.onRecord() }
+  await call.out.result(document, (page) => {
     page.line`${next} took the place of ${id}, with the event id ${eventId}.`
   })
   return ExitCode.done

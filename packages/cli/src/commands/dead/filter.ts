@@ -1,7 +1,6 @@
 import type { DeadLetterFilter } from '@oncekey/core'
-import { usageError } from '../../command/cli-error.ts'
 import type { Call } from '../../command/command.ts'
-import type { Given } from '../../command/given.ts'
+import { refuseEmpty } from '../../command/common-options.ts'
 import type { Option } from '../../command/option.ts'
 import { sourceNames } from '../../connection/log.ts'
 
@@ -28,7 +27,7 @@ export const FILTER: Readonly<Record<string, Option>> = {
  * letters.
  */
 export function filterOf({ given }: Call): DeadLetterFilter {
-  refuseEmpty(given)
+  refuseEmpty(given, Object.keys(FILTER))
   const ids = given.operands('id')
   const events = given.list('event')
   const [origin, type, subject] = [given.text('origin'), given.text('type'), given.text('subject')]
@@ -46,13 +45,5 @@ export function filterOf({ given }: Call): DeadLetterFilter {
     ...(kind !== undefined && { fingerprint: kind }),
     ...(after !== undefined && { deadAfter: after }),
     ...(before !== undefined && { deadBefore: before }),
-  }
-}
-
-/** An empty value comes from a variable that is not set, and is no condition that anybody means. */
-export function refuseEmpty(given: Given, names: readonly string[] = Object.keys(FILTER)): void {
-  for (const name of names) {
-    if (!given.has(name) || ![given.list(name)].flat().includes('')) continue
-    throw usageError(`--${name} is empty: write what it is to be, or leave it out.`)
   }
 }

@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { type DeadLetterSource, LETTERS_LOOKED_AT } from '@oncekey/core'
 import { type DeadLetters, deadLetters } from '@oncekey/outbox'
 import { usageError } from '../../command/cli-error.ts'
 import type { Call, Command } from '../../command/command.ts'
+import { REQUEST_ID, refuseEmpty } from '../../command/common-options.ts'
 import { ExitCode } from '../../command/exit-code.ts'
 import { deadLettersOf } from '../../connection/log.ts'
 import { shownDuration } from '../../output/page.ts'
-import { FILTER, filterOf, OF, refuseEmpty } from './filter.ts'
+import { shellWord } from '../../output/shell-word.ts'
+import { FILTER, filterOf, OF } from './filter.ts'
 import { letterRow, showRefused } from './shown-letter.ts'
 
 export const deadRedriveCommands: readonly Command[] = [
@@ -38,10 +41,7 @@ export const deadRedriveCommands: readonly Command[] = [
       rate: { value: 'count', help: 'How many in a second. Default: 50.' },
       limit: { value: 'count', help: 'How many at most. Default: all that match.' },
       start: { help: 'Only put it on record, and print its id for redrives watch.' },
-      'request-id': {
-        value: 'text',
-        help: 'For scripts: repeated with the same text and filter, it goes on with the redrive that is there.',
-      },
+      ...REQUEST_ID,
     },
     examples: [
       "dead redrive --origin email --after 2h --rate 20 --note 'the mail server is back' --yes",
@@ -80,13 +80,10 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   const act = call.act()
   const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
   const limit = given.whole('limit', 1, 1_000_000_000)
-  if (given.has('request-id')) refuseEmpty(given, ['request-id'])
-  const requestId = given.text('request-id')
-  const pace = {
-    ratePerSecond,
-    ...(limit !== undefined && { limit }),
-    ...(requestId !== undefined && { requestId }),
-  }
+  refuseEmpty(given, ['request-id'])
+  const named = given.text('request-id')
+  const requestId = named ?? randomUUID()
+  const pace = { ratePerSecond, ...(limit !== undefined && { limit }), requestId }
   const found = await deadLettersOf(call)
   const of = found.name === 'consumers' ? '' : ` --of ${found.name}`
   const source = deadLetters(found)
@@ -101,17 +98,23 @@ async function redriveDead(call: Call): Promise<ExitCode> {
     )
   }
   signal.throwIfAborted()
-  const newest = requestId === undefined ? undefined : await newestOf(found, source)
+  const newest = named === undefined ? undefined : await newestOf(found, source)
   const isNew = (id: string | undefined): boolean =>
     newest === undefined || Number(id) > Number(newest)
   const wasThere = (id: string | undefined): string => `It was there already: redrive ${id}`
+  signal.throwIfAborted()
+  call.leaves(
+    `It may be on record: oncekey redrives list${of}. Repeated with --request-id ${shellWord(requestId)}, it is not started twice.`,
+  )
   if (given.flag('start')) {
-    signal.throwIfAborted()
     const id = await source.startRedrive(filter, { ...pace, ...act })
-    await out.result({ of: found.name, redrive: id, isNew: isNew(id), matched, ...act }, (page) => {
-      const watch = `oncekey redrives watch ${id}`
-      page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
-    })
+    await out.result(
+      { of: found.name, redrive: id, isNew: isNew(id), matched, ...call.onRecord() },
+      (page) => {
+        const watch = `oncekey redrives watch ${id}`
+        page.line`${isNew(id) ? `It is redrive ${id}` : wasThere(id)}: ${watch + of}`
+      },
+    )
     return ExitCode.done
   }
   if (call.dashboard() !== undefined) {
@@ -131,12 +134,14 @@ async function redriveDead(call: Call): Promise<ExitCode> {
     },
   })
   // What a redrive that was there already has taken is no part of what matches now.
+  const by = call.onRecord()
+  const who = by.actor === undefined ? by.note : `${by.actor}: ${by.note}`
   const ofHowMany = isNew(id) ? matched : took.matched
   const result = {
     of: found.name,
     redrive: id,
     isNew: isNew(id),
-    ...act,
+    ...by,
     matched: ofHowMany,
     redriven: redriven.length,
     ids: redriven,
@@ -144,7 +149,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   }
   await out.result(result, (page) => {
     if (!isNew(id)) page.line`${wasThere(id)}.`
-    page.line`${redriven.length} of ${ofHowMany} dead letters are on their way again (${act.actor}: ${act.note}).`
+    page.line`${redriven.length} of ${ofHowMany} dead letters are on their way again (${who}).`
     showRefused(page, refused)
     if (signal.aborted) page.line`Interrupted: the others are as they were.`
   })

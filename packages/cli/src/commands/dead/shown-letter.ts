@@ -69,6 +69,11 @@ export function showRefused(page: Page, refused: readonly Resolution[]): void {
   if (refused.length > 50) page.line`and ${refused.length - 50} more, see --json`
 }
 
+/** Prints whose dead letters a dashboard does not show: there may be any number of them. */
+export function showNotShown(page: Page, sources: readonly string[]): void {
+  if (sources.length > 0) page.line`This dashboard does not show those of ${sources.join(' and ')}.`
+}
+
 const MEANS: Readonly<Record<Resolution['outcome'], string>> = {
   discarded: 'discarded',
   'already-done': 'it has taken effect already',

@@ -1,6 +1,7 @@
 import type { DeadLetterDetail } from '@oncekey/core'
 import { actForm } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
+import { jsonToEdit } from '../../html/json-to-edit.ts'
 import { badge, errorOf, facts, linkTo, payload, table, time } from '../../html/parts.ts'
 import { said } from '../../html/said.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
@@ -118,7 +119,7 @@ function acts(
         hidden,
         label: 'Redrive it with this data',
         warning: 'It is delivered under a new event id, so a receiver takes it for another event.',
-        more: html`<label>Data, as JSON<textarea name="data" required>${letter.data}</textarea></label>`,
+        more: html`<label>Data, as JSON<textarea name="data" required>${jsonToEdit(letter.data)}</textarea></label>`,
       }),
     mayAct(viewer, 'dead-letters.discard') &&
       actForm({

@@ -2,6 +2,7 @@ import {
   flag,
   listOf,
   number,
+  type ObjectSchema,
   object,
   oneOf,
   orNull,
@@ -106,11 +107,11 @@ const resolution: Schema = object({
   'message?': text,
 })
 
-export const redrivenSchema: Schema = object({
+export const redrivenSchema: ObjectSchema = object({
   redriven: listOf(text),
   refused: listOf(resolution),
 })
 
-export const replacedSchema: Schema = object({ outcome: text, 'id?': text, 'eventId?': text })
+export const replacedSchema: ObjectSchema = object({ outcome: text, 'id?': text, 'eventId?': text })
 
-export const discardedSchema: Schema = object({ resolutions: listOf(resolution) })
+export const discardedSchema: ObjectSchema = object({ resolutions: listOf(resolution) })

@@ -7,11 +7,11 @@ import { type DashboardAct, mayAct, maySee } from '../../routing/access.ts'
 import { type Asked, Forbidden, NotFound, type PageRoute, page } from '../../routing/route.ts'
 import { NAME, nameOf } from './key-name.ts'
 import { keySchema } from './schemas.ts'
+import { NO_BODY_SAID, type ShownBody, shownBody } from './shown-body.ts'
 
-interface KeyStory {
+/** `body` is undefined if it was not asked for. */
+interface KeyStory extends ShownBody {
   readonly key: Shown
-  /** The body of the response, if it was asked for and can be shown. */
-  readonly body: string | undefined
   readonly operations: readonly Operation[]
 }
 
@@ -46,12 +46,12 @@ export const keyPage: PageRoute = page<KeyStory>({
     }
     return {
       key: key === undefined ? { ...name, ...FREE } : withoutBody(key),
-      body: wantsBody ? bodyOf(key, options.mask) : undefined,
+      ...shownBody(wantsBody ? key : undefined, options),
       operations: acts,
     }
   },
   render(data, asked): Html {
-    const { key, body, operations } = data
+    const { key, body, noBody, operations } = data
     const { response } = key
     const name = { namespace: key.namespace, scope: key.scope, key: key.key }
     return html`${said(asked.query, 'It is on record below.', 'Somebody else may have acted, or an attempt goes on.')}
@@ -75,7 +75,9 @@ ${facts(response.headers.map(([header, value]) => [header, value] as const))}
 ${
   body === undefined
     ? html`<p><a href="${linkTo('one', { ...name, body: 'shown' })}">Show the body</a>, ${response.bodyBytes} bytes</p>`
-    : payload(body)
+    : body === null
+      ? html`<p class="empty">${noBody && NO_BODY_SAID[noBody]}</p>`
+      : payload(body)
 }`
 }
 ${actsOn(key, asked)}
@@ -137,18 +139,6 @@ ${actForm({
 /** Removes the body, which may be shown only through the mask. */
 function withoutBody(key: KeyDetail): KeyDetail {
   return { ...key, response: key.response && { ...key.response, body: null } }
-}
-
-function bodyOf(
-  key: KeyDetail | undefined,
-  mask: (payload: string, what: 'response') => string,
-): string | undefined {
-  const response = key?.response
-  if (response == null) return undefined
-  if (response.seal !== null)
-    return `Sealed with the key "${response.seal}": it is not opened here.`
-  if (response.body === null) return 'The body is not kept.'
-  return mask(new TextDecoder().decode(response.body), 'response')
 }
 
 const FREE = {

@@ -24,10 +24,13 @@ export const keysPage: PageRoute = page<KeyPage>({
       ...PAGING,
     },
     answers: keysSchema,
+    mayHaveNoList: true,
   },
   exists: ({ keys }) => keys !== undefined,
-  load: async ({ options, viewer, query }) => {
-    if (!options.keys?.lists) return { items: [], next: undefined }
+  load: async ({ options, viewer, query, isApi }) => {
+    // The page has a form for one key instead. An empty list would tell a program that there is no
+    // such key; the store's own list throws.
+    if (!isApi && !options.keys?.lists) return { items: [], next: undefined }
     const filter = filterOf(query)
     if (filter.scope === undefined && viewer.scopes !== undefined) {
       throw new BadInput(

@@ -10,6 +10,7 @@ import {
   whole,
 } from '../../api/schema.ts'
 import { operationSchema } from '../audit-schema.ts'
+import { NO_BODY } from './shown-body.ts'
 
 const KEY: Readonly<Record<string, Schema>> = {
   namespace: text,
@@ -37,6 +38,7 @@ export const keySchema: Schema = object({
       }),
     ),
   }),
-  'body?': text,
+  'body?': orNull(text),
+  'noBody?': oneOf(NO_BODY),
   operations: listOf(operationSchema),
 })

@@ -1,6 +1,7 @@
 import {
   listOf,
   number,
+  type ObjectSchema,
   object,
   oneOf,
   orNull,
@@ -46,4 +47,4 @@ export const redriveSchema: Schema = object({
 })
 
 /** The answer of the API to the start of a redrive. */
-export const startedSchema: Schema = object({ id: text })
+export const startedSchema: ObjectSchema = object({ id: text })

@@ -1,5 +1,5 @@
 import type { DeadLetterSource, Redrives } from '@oncekey/core'
-import { NotFound } from '../../routing/route.ts'
+import { NotShown } from '../../routing/route.ts'
 
 type HasSources = { readonly deadLetters: readonly DeadLetterSource[] }
 
@@ -17,5 +17,5 @@ export function redrivesOf(
 ): { readonly source: string; readonly redrives: Redrives } {
   const found = deadLetters.find((each) => (name ? each.name === name : each.redrives))
   if (found?.redrives !== undefined) return { source: found.name, redrives: found.redrives }
-  throw new NotFound(`No redrives of "${name ?? ''}" are kept here.`)
+  throw new NotShown(`No redrives of "${name ?? ''}" are kept here.`)
 }
