@@ -53,7 +53,7 @@ describe('a connection that postgres.js lends twice', () => {
   // connections, so also on this one: half of what the handler wrote was kept.
   test('is left alone when the pool is freed of transactions that nobody holds', async () => {
     const { sql, drained } = await pool()
-    const store = postgresStore({ client: fromPostgresJs(sql) })
+    const store = postgresStore({ client: fromPostgresJs(sql), maxConcurrent: 2 })
     const attempt = attemptOf(await store.begin(claimOf()))
     const tx = await attempt.transaction()
     const id = randomUUID()
