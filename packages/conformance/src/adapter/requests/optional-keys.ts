@@ -92,7 +92,8 @@ export function optionalKeys(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is not to be sent again without a key if its outcome is open: `never`, no Retry-After',
+        title:
+          'is not to be sent again without a key if its outcome is open: `never`, no Retry-After',
         async run({ serve }) {
           const site = await serve(() => created(), {
             options: { required: false },
