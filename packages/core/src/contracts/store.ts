@@ -177,8 +177,8 @@ export interface Attempt<Tx = unknown> {
    *
    * Throws `commit-failed` when the outcome cannot be known (the next claim finds out),
    * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the
-   * handler ended the transaction itself, or somebody else on its session did. Nothing was stored in
-   * the last two cases.
+   * handler ended the transaction itself, or somebody else on its session did. Nothing was stored
+   * in the last two cases.
    */
   complete(completion: Completion): Promise<'stored' | 'superseded'>
 

@@ -55,7 +55,7 @@ describe('a handler of lease mode that gets no connection', () => {
   })
 })
 
-// A bug: release() says what holds when the handler answers. One that was given up is still running.
+// A bug: release() says what holds when the handler answers. One that was given up still runs.
 test('a handler that called release() and takes too long does not have its key freed', async () => {
   const { run, calls } = await runUnder({}, { mode: 'lease', handlerTimeoutMs: 20 })
   run.context.release()

@@ -66,7 +66,7 @@ export function withoutStrays<Tx>(
     let visits = await everywhere('select')
     for (let round = 0; round < ROUNDS; round++) {
       // The driver has put the connection of a running attempt back into the pool. COMMIT there
-      // would keep half of what its handler writes; when the attempt has ended, this is tried again.
+      // would keep half of what its handler writes. This is tried again when the attempt is over.
       if (visits.some(({ isLent }) => isLent)) return
       // COMMIT, not ROLLBACK: the app may have sent statements in the stray and got their answers,
       // and these are kept.
