@@ -15,7 +15,10 @@ export async function sealKeysIn(path: string): Promise<SealKeys> {
     throw usageError(`--seal-key-file: "${path}" could not be read (${error.code}).`)
   })
   try {
-    const { current, keys } = JSON.parse(text) as { current: string; keys: Record<string, string> }
+    const { current, keys } = JSON.parse(text) as {
+      current: string | null
+      keys: Record<string, string>
+    }
     const bytes = Object.entries(keys).map(([id, key]) => [id, Buffer.from(key, 'base64')] as const)
     return { current, keys: Object.fromEntries(bytes) }
   } catch {

@@ -107,6 +107,28 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: ['a store that: has no connection left'],
   },
   {
+    fault: 'frees the key of every handler that got no connection',
+    mode: 'lease',
+    steps: () => ({
+      context: (context) =>
+        changed(context, {
+          transaction: () =>
+            context.transaction().catch((error) => {
+              context.release()
+              throw error
+            }),
+        }),
+    }),
+    caughtBy: ['a store that: had no connection left for a handler that went on'],
+  },
+  {
+    fault: 'says when to come back, whatever the answer is',
+    steps: () => ({
+      answer: (response) => ({ ...response, headers: [...response.headers, ['retry-after', '1']] }),
+    }),
+    caughtBy: ['a route that does not require a key: is not to be sent again without a key'],
+  },
+  {
     fault: 'gives a transaction where the store has none',
     mode: 'no transactions',
     steps: () => ({ context: noTransaction }),

@@ -55,6 +55,28 @@ export const brokenKeys: readonly BrokenKeys[] = [
     ],
   },
   {
+    fault: 'shows the fingerprint of the latest claim, and stores that of the first',
+    breaks({ keys }, store) {
+      let latest: string | undefined
+      return {
+        begin(claim) {
+          latest = claim.fingerprints[0]
+          return store.begin(claim)
+        },
+        keys: {
+          ...keys,
+          async get(name, options) {
+            const found = await keys.get(name, options)
+            return found?.state === 'running' ? { ...found, fingerprint: latest ?? '' } : found
+          },
+        },
+      }
+    },
+    caughtBy: [
+      'looking at keys: an attempt that took a key over is shown with the fingerprint of its record to be',
+    ],
+  },
+  {
     fault: 'says that an act is done and does nothing',
     breaks: withKeys(() => ({
       release: async () => 'done',

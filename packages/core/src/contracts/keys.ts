@@ -73,7 +73,10 @@ export type ActResult =
 
 export interface KeySummary extends KeyName {
   readonly state: KeyState
-  /** `null` while an attempt runs in transaction mode. */
+  /**
+   * While an attempt runs in lease mode: the one that its record will have, to which the engine
+   * binds the seal of the response. `null` while one runs in transaction mode.
+   */
   readonly fingerprint: Fingerprint | null
   /**
    * The attempt that has the key, or had it last; lease mode only. `null` once there is a response.

@@ -151,8 +151,8 @@ export interface Attempt<Tx = unknown> {
   /**
    * Lease mode: when the claim that won this attempt was sent, by `performance.now()`. The engine
    * counts the lease from here, because the store started to count no earlier, however late its
-   * reply came. Without it the engine counts from the reply, so it ends the lease too late by the
-   * time that the reply was under way.
+   * reply came, and starts no handler under a lease that is over by then. Without it the engine
+   * counts from the reply, so it ends the lease too late by the time that the reply was under way.
    */
   readonly askedAt?: number
 
@@ -177,7 +177,8 @@ export interface Attempt<Tx = unknown> {
    *
    * Throws `commit-failed` when the outcome cannot be known (the next claim finds out),
    * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the
-   * handler ended the transaction itself. Nothing was stored in the last two cases.
+   * handler ended the transaction itself, or somebody else on its session did. Nothing was stored
+   * in the last two cases.
    */
   complete(completion: Completion): Promise<'stored' | 'superseded'>
 

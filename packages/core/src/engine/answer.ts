@@ -2,9 +2,8 @@ import type { Claim, Decision } from '../contracts/store.ts'
 import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
 import { messageOf } from '../errors/message-of.ts'
-import { isKeyed } from '../request/fingerprint.ts'
 import { factsOf } from '../request/route.ts'
-import { unseal } from '../request/seal.ts'
+import { sealKeyOf, unseal } from '../request/seal.ts'
 import { isProblemCode, problem } from '../response/problem.ts'
 import { replayVariant } from '../response/replay-variant.ts'
 import { takeNotes } from '../response/stored-notes.ts'
@@ -40,7 +39,7 @@ export function replayAnswer<Tx>(
     scope,
     key,
     fingerprints: [decision.fingerprint, ...claim.fingerprints],
-    wasSealed: isKeyed(decision.fingerprint),
+    wasSealed: sealKeyOf(decision.fingerprint) !== undefined,
   })
   if (stored.body === null)
     throw new TypeError('a store must answer result-gone for a response without a body')
@@ -69,6 +68,9 @@ export async function markedAsReplay<Tx>(
  * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is rethrown to the
  * app's error handler. Every other error is an answer, because a request must never run without its
  * claim.
+ *
+ * `complete`: the handler has run. Whatever kept the store from taking the response, what the
+ * handler did elsewhere is done, so the client is never told that nothing ran.
  */
 export function storeFailure<Tx>(
   options: ResolvedOptions<Tx>,
@@ -78,17 +80,50 @@ export function storeFailure<Tx>(
 ): Answer {
   reportFailure(question, during, error)
   const code = error instanceof OncekeyError ? error.code : undefined
-  const answer = (told: ProblemCode, detail: string): Answer => {
-    const isAskable = told !== 'commit-failed' || question.facts.key !== undefined
-    const made = isAskable
-      ? problemAnswer(options, told, detail)
-      : problemAnswer(options, told, WITHOUT_KEY, { isFinal: true })
-    return { ...made, cause: error }
+  if (during === 'complete') {
+    const told = isProblemCode(code) && !NOT_RUN.has(code) ? code : 'commit-failed'
+    const detail = DETAILS[told] ?? (error as Error).message
+    const [what, again] = told === 'commit-failed' ? ['', detail] : [detail, '']
+    return { ...problemAfterRun(options, question, told, what, again), cause: error }
   }
-  if (isProblemCode(code)) return answer(code, DETAILS[code] ?? (error as Error).message)
-  if (during === 'complete') return answer('commit-failed', DETAILS['commit-failed'])
+  if (isProblemCode(code)) {
+    const detail = DETAILS[code] ?? (error as Error).message
+    return { ...problemAnswer(options, code, detail), cause: error }
+  }
   if (code !== undefined) throw error
-  return answer('store-unavailable', DETAILS['store-unavailable'])
+  const detail = DETAILS['store-unavailable']
+  return { ...problemAnswer(options, 'store-unavailable', detail), cause: error }
+}
+
+/**
+ * Makes the answer of a request whose handler failed because no connection was free for its
+ * transaction.
+ */
+export function busyAnswer<Tx>(
+  options: ResolvedOptions<Tx>,
+  question: Question,
+  error: OncekeyError,
+): Answer {
+  reportFailure(question, 'complete', error)
+  return { ...problemAfterRun(options, question, 'store-busy', TOO_MANY, LATER), cause: error }
+}
+
+/**
+ * Makes the answer for a problem of a request whose handler has begun: what is true of it, and what
+ * the client may do. Only the key lets a retry find out what the first request did, and have other
+ * services recognise its calls. A request without one is never told to be sent again.
+ */
+export function problemAfterRun<Tx>(
+  options: ResolvedOptions<Tx>,
+  { facts }: Question,
+  code: ProblemCode,
+  what: string,
+  again: string,
+): Extract<Answer, { kind: 'problem' }> {
+  const isFinal = facts.key === undefined
+  return problemAnswer(options, code, `${what} ${isFinal ? WITHOUT_KEY : again}`.trim(), {
+    isFinal,
+  })
 }
 
 /**
@@ -114,9 +149,14 @@ const WITHOUT_KEY =
   'The request came without a key, so sending it again would not ask for its outcome but do it again. ' +
   'Look whether it took effect first.'
 
+const TOO_MANY = 'More requests are running than this server takes at once.'
+const LATER = 'Send the same request again later.'
+
+/** These say that the handler did not run. */
+const NOT_RUN: ReadonlySet<ProblemCode> = new Set(['store-busy', 'store-unavailable'])
+
 const DETAILS = {
-  'store-busy':
-    'More requests are running than this server takes at once. Send the same request again later.',
+  'store-busy': `${TOO_MANY} ${LATER}`,
   'store-unavailable':
     'The store that remembers requests cannot be reached, so the request was not run. Send it again later.',
   'commit-failed':

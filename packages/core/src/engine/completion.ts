@@ -4,10 +4,11 @@ import { afterHandler, callOption, returnedWrongly } from '../options/call-optio
 import { isPromise } from '../options/check-option.ts'
 import { type Disposition, dispositionOf } from '../response/disposition.ts'
 import { tell } from '../telemetry/channels.ts'
-import { problemAnswer, reportFailure, storeFailure } from './answer.ts'
+import { problemAfterRun, problemAnswer, reportFailure, storeFailure } from './answer.ts'
 import { abort } from './handler-context.ts'
 import type { Ending, Running } from './handler-run.ts'
-import type { RunOutcome } from './outcome.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Answer, RunOutcome } from './outcome.ts'
 import { isUnknown } from './reconcile.ts'
 import { ownCopy, storedForm, withoutCoding } from './stored-form.ts'
 import { reportEnd, reportUndoneEvents, SEND, undo, undoAll } from './undo.ts'
@@ -102,11 +103,8 @@ async function optionFailed<Tx>(
 ): Promise<RunOutcome> {
   await drop(running, status)
   reportFailure(running.question, 'option', error)
-  const { response } = problemAnswer(
-    running.options,
-    'option-failed',
-    'Nothing of the request was kept. Send it again.',
-  )
+  const { options, question } = running
+  const { response } = problemAfterRun(options, question, 'option-failed', UNDONE, AGAIN)
   return { kind: 'failure', error, response }
 }
 
@@ -198,23 +196,33 @@ async function whatIsTrueNow<Tx>({
   question,
   askAgain,
 }: Running<Tx>): Promise<RunOutcome> {
-  const what = options.store.capabilities.mode === 'lease' ? NOT_KEPT : COLLIDED
   const isKeyed = question.facts.key !== undefined
-  const again = isKeyed ? 'Send it again with the same key.' : 'Send it again.'
-  const lost = problemAnswer(options, 'commit-failed', `${what} ${again}`)
+  const what = isKeyed && options.store.capabilities.mode === 'lease' ? NOT_KEPT : COLLIDED
+  const lost = problemAfterRun(options, question, 'commit-failed', what, AGAIN)
   if (isKeyed) {
     // askAgain() throws only misuse, which is already reported; the client's retry meets it where
     // the app's error handler can respond.
     const begun = await askAgain(question).catch(() => lost)
     if (begun.kind === 'run') await begun.run.abandon()
-    // That nobody has the key is an answer only where it is held: elsewhere a retry runs, or asks
-    // the app's function, and this client must not be told to give up.
-    else if (!isUnknown(begun) || options.whenUnknown === 'hold') return begun
+    else if (isAnswer(begun, options)) return begun
   }
   reportFailure(question, 'complete', new OncekeyError('commit-failed', what))
   return lost
 }
 
+/**
+ * Whether this is what the client of a run that was superseded is told. That the store cannot be
+ * asked is not: it says that the request was not run. That nobody has the key is an answer only
+ * where it is held: elsewhere a retry runs, or asks the app's function, and this client must not be
+ * told to give up.
+ */
+function isAnswer<Tx>(begun: Answer, { whenUnknown }: ResolvedOptions<Tx>): boolean {
+  if (begun.kind === 'problem' && begun.cause !== undefined) return false
+  return !isUnknown(begun) || whenUnknown === 'hold'
+}
+
 const COLLIDED = 'The request collided with another one and was undone.'
+const UNDONE = 'Its response and what it had written in its transaction were not kept.'
+const AGAIN = 'Send it again with the same key.'
 const NOT_KEPT = 'The request lost its key before it ended, so its response was not kept.'
 const NO_BYTES = new Uint8Array()

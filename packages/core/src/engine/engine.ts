@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Attempt, Claim } from '../contracts/store.ts'
 import type { WhenUnknown } from '../contracts/when-unknown.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
@@ -11,9 +12,10 @@ import { tell } from '../telemetry/channels.ts'
 import { isTraceparent } from '../telemetry/trace-context.ts'
 import { requestTrace } from '../telemetry/traces.ts'
 import type { WatchedRequest } from '../telemetry/watched-request.ts'
-import { problemAnswer, replayAnswer, storeFailure } from './answer.ts'
+import { problemAnswer, replayAnswer, reportFailure, storeFailure } from './answer.ts'
 import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
+import { isLeaseOver, tooLate } from './lease.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
 import { claimOf, type Question, withOlder } from './question.ts'
 import { isUnknown, reconciler } from './reconcile.ts'
@@ -175,6 +177,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     claim: Claim,
     question: Question,
     ofRun: Question = question,
+    isAgain = false,
   ): Promise<Begun<Tx>> {
     active.begin()
     const { watched } = question
@@ -188,6 +191,11 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       tell('oncekey:decision', () => ({ ...factsOf(question), decision: decision.kind }))
       switch (decision.kind) {
         case 'run':
+          if (isLeaseOver(resolved, decision.attempt)) {
+            await giveBack(decision.attempt, question)
+            if (isAgain) throw tooLate()
+            return await decide({ ...claim, token: randomUUID() }, question, ofRun, true)
+          }
           return { kind: 'run', run: start(decision.attempt, ofRun) }
         case 'replay':
           return await replayAnswer(resolved, claim, decision, question)
@@ -221,6 +229,15 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       return storeFailure(resolved, question, 'begin', error)
     } finally {
       active.end()
+    }
+  }
+
+  /** For an attempt whose handler was not started, and never will be. */
+  async function giveBack(attempt: Attempt<Tx>, question: Question): Promise<void> {
+    try {
+      await attempt.release()
+    } catch (error) {
+      reportFailure(question, 'abandon', error)
     }
   }
 

@@ -48,7 +48,8 @@ export interface HandlerContext<Tx = unknown> {
   keep(): void
   /**
    * Frees the key whatever the response is, so that a retry runs again. Only for a handler that has
-   * done nothing outside the store.
+   * done nothing outside the store. A handler that takes too long is still running, so its timeout
+   * does not free the key in lease mode.
    */
   release(): void
   /** Derives a key for a call to another service, the same on every attempt of this request. */
@@ -71,8 +72,8 @@ export interface Handling<Tx> {
   wish: 'keep' | 'release' | undefined
   aborted: OncekeyError | undefined
   /**
-   * Set when no connection was free for the transaction. That is no fault of the handler, so the
-   * key is released.
+   * Set when no connection was free for the transaction, until the handler goes on with something
+   * else. If it fails with that, it is no fault of its own, and the key is released.
    */
   busy: OncekeyError | undefined
   controller: AbortController | undefined
@@ -126,7 +127,7 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
       handling.busy = undefined
       return transaction
     } catch (error) {
-      if (error instanceof OncekeyError && error.code === 'store-busy') handling.busy = error
+      if (error instanceof OncekeyError && error.code === 'store-busy') failsFor(handling, error)
       throw error
     }
   }
@@ -176,6 +177,23 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
   context.release = release
   context.deriveKey = childKey
   return context
+}
+
+/**
+ * A handler that lets the error through has failed within the same turn of the event loop, and so
+ * has been answered for by whoever catches errors. One that waits for anything else first has
+ * caught the error and gone on, perhaps to a service that took its money, and may be running still:
+ * a later end, by whomever, is no failure for want of a connection. Nobody sees both the error and
+ * the answer on every framework, so the turns are counted: one more, for those that pass errors on
+ * in a turn of their own.
+ */
+function failsFor<Tx>(handling: Handling<Tx>, error: OncekeyError): void {
+  handling.busy = error
+  setImmediate(() =>
+    setImmediate(() => {
+      if (handling.open && handling.busy === error) handling.busy = undefined
+    }),
+  )
 }
 
 const MAKE_SIGNAL = Symbol('make signal')

@@ -4,7 +4,7 @@ import { messageOf } from '../errors/message-of.ts'
 import { warnOfFailure } from '../telemetry/channels.ts'
 import { type Deadline, deadlines } from '../time/deadlines.ts'
 import { deferred } from '../time/deferred.ts'
-import { problemAnswer } from './answer.ts'
+import { problemAfterRun } from './answer.ts'
 import { complete, completeUncollected } from './completion.ts'
 import { abort, contextOf, type HandlerContext } from './handler-context.ts'
 import type { Ending, HandlerRun, Running, Start } from './handler-run.ts'
@@ -76,15 +76,17 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
   }
 
   function timeOut(running: Running<Tx>): void {
-    const { options } = running
+    const { options, question } = running
     const seconds = options.handlerTimeoutMs / 1000
     // In lease mode what it did outside of a transaction is not undone.
     const and = options.store.capabilities.mode === 'transaction' ? ' and undone' : ''
-    const answer = problemAnswer(
-      options,
-      'handler-timeout',
-      `It was given up after ${seconds} s${and}. Send the same request again.`,
-    )
+    const what = `It was given up after ${seconds} s${and}.`
+    const again = 'Send the same request again.'
+    const answer = problemAfterRun(options, question, 'handler-timeout', what, again)
+    // The handler is still running. It said `release()` of the moment at which it would answer, and
+    // has gone on since it got no connection.
+    if (running.wish === 'release') running.wish = undefined
+    running.busy = undefined
     const ended = end(running, giveUp, answer, undefined)
     // Aborted only after `end` has claimed the run, so that an answer sent from an abort listener
     // is late.

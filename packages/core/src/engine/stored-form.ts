@@ -1,26 +1,33 @@
+import type { Fingerprint } from '../contracts/fingerprint.ts'
 import type { HeaderChange, PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
 import { afterHandler, callOption } from '../options/call-option.ts'
 import { isPromise } from '../options/check-option.ts'
-import { seal } from '../request/seal.ts'
+import { seal, sealKeyOf } from '../request/seal.ts'
 import { checkedResponse } from '../response/checked-response.ts'
 import { isReplayed } from '../response/header-rules.ts'
 import { withNotes } from '../response/stored-notes.ts'
 import { codingOf, uncoded } from '../response/uncoded.ts'
+import { reportFailure } from './answer.ts'
 import type { Running } from './handler-run.ts'
 import type { Question } from './question.ts'
 
 /**
  * Makes the form in which the store keeps a response: without headers that must not be replayed,
  * then redacted, then sealed.
+ *
+ * The seal is bound to the fingerprint that the record will have. That is the one of the first
+ * attempt, which may have been made with another seal key, or without one, than this request's own:
+ * an attempt that took a key over asks the store for it.
  */
 export function storedForm<Tx>(
-  { options, question }: Running<Tx>,
+  running: Running<Tx>,
   response: PlainResponse,
   body: Uint8Array | null,
 ): StoredResponse | Promise<StoredResponse> {
+  const { options, question } = running
   const { redact } = options
   const headers = replayedHeaders(options, question, response)
-  if (redact === undefined) return sealed(question, response, headers, body)
+  if (redact === undefined) return sealed(running, response, headers, body)
   const replayed = { ...response, headers }
   const kept = afterHandler('redact', () =>
     callOption(
@@ -37,7 +44,7 @@ export function storedForm<Tx>(
     ),
   )
   const form = (kept: PlainResponse) =>
-    sealed(question, kept, kept.headers, body === null ? null : kept.body)
+    sealed(running, kept, kept.headers, body === null ? null : kept.body)
   return isPromise(kept) ? kept.then(form) : form(kept)
 }
 
@@ -61,16 +68,31 @@ function replayedHeaders<Tx>(
   return headers.filter(([name]) => isReplayed(name.toLowerCase(), replayHeader, request?.method))
 }
 
-function sealed(
-  { facts, fingerprints, seal: keys, traceparent }: Question,
+function sealed<Tx>(
+  { number, options, question }: Running<Tx>,
   { status, reason }: PlainResponse,
   replayed: PlainResponse['headers'],
   body: Uint8Array | null,
-): StoredResponse {
+): StoredResponse | Promise<StoredResponse> {
+  const { facts, fingerprints, seal: keys, traceparent } = question
   const headers = withNotes(replayed, { reason, traceparent })
   const form: StoredResponse = { status, headers, body, seal: null }
-  if (keys === undefined || facts.key === undefined) return form
-  return seal(form, keys, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
+  const { namespace, scope, key } = facts
+  if (keys === undefined || key === undefined) return form
+  const owner = { namespace, scope, key }
+  const boundTo = (fingerprint: Fingerprint) => seal(form, keys, { ...owner, fingerprint })
+  const isFirst = number === 1 || options.store.capabilities.mode !== 'lease'
+  if (isFirst) return boundTo(fingerprints[0])
+  return options.store.keys.get(owner).then(
+    (found) => boundTo(found?.fingerprint ?? fingerprints[0]),
+    (error) => {
+      reportFailure(question, 'complete', error)
+      // A retry tries all of its fingerprints, so it opens what is bound to another one, as long as
+      // it is sealed: a record of a fingerprint of a key must be.
+      const ofKey = fingerprints.find((fingerprint) => sealKeyOf(fingerprint) !== undefined)
+      return boundTo(keys.current === null && ofKey !== undefined ? ofKey : fingerprints[0])
+    },
+  )
 }
 
 export async function withoutCoding(

@@ -1,7 +1,7 @@
 import { OncekeyError } from '../errors/errors.ts'
 import { factsOf } from '../request/route.ts'
 import { type EndMessage, tell, warnOnce } from '../telemetry/channels.ts'
-import { reportFailure, storeFailure } from './answer.ts'
+import { busyAnswer, reportFailure } from './answer.ts'
 import { abort } from './handler-context.ts'
 import type { Ending, Running } from './handler-run.ts'
 import type { RunOutcome } from './outcome.ts'
@@ -31,9 +31,7 @@ export async function undo<Tx>(
   }
   reportUndoneEvents(running, status)
   reportEnd(running, status, release ? 'release' : 'abandon', outcome)
-  return busy === undefined
-    ? SEND
-    : storeFailure(running.options, running.question, 'complete', busy)
+  return busy === undefined ? SEND : busyAnswer(running.options, running.question, busy)
 }
 
 /**

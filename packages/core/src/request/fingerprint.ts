@@ -71,7 +71,8 @@ export interface Fingerprints {
 /**
  * All fingerprints under which the record of this request may be stored. With a seal, these are one
  * HMAC for each seal key, so that no retry is refused after a rotation of keys, and the plain hash,
- * so that none is refused after sealing began.
+ * so that none is refused after sealing began. A new record gets the plain one while no key is
+ * current.
  */
 export function acceptedFingerprints(
   input: FingerprintInput,
@@ -91,13 +92,10 @@ function underEveryKey(
 ): readonly [Fingerprint, ...Fingerprint[]] {
   if (seal === undefined) return [plain(tag, parts)]
   const by = (keyId: string) => keyed(tag, parts, keyId, seal.keys[keyId] as Uint8Array)
-  const retired = Object.keys(seal.keys).filter((keyId) => keyId !== seal.current)
-  return [by(seal.current), ...retired.map(by), plain(tag, parts)]
-}
-
-/** Whether a fingerprint was made with a seal key, as those of all sealed records are. */
-export function isKeyed(fingerprint: Fingerprint): boolean {
-  return fingerprint.slice(0, fingerprint.indexOf(':')).includes('.')
+  const { current } = seal
+  const others = Object.keys(seal.keys).filter((keyId) => keyId !== current)
+  if (current === null) return [plain(tag, parts), ...others.map(by)]
+  return [by(current), ...others.map(by), plain(tag, parts)]
 }
 
 function plain(tag: string, parts: string | Uint8Array): Fingerprint {

@@ -7,8 +7,11 @@ import { OncekeyError, OptionsError } from '../errors/errors.ts'
  * be opened while their key is listed.
  */
 export interface SealKeys {
-  /** The id, in `keys`, of the key that new records are sealed with. */
-  readonly current: string
+  /**
+   * The id, in `keys`, of the key that new records are sealed with. `null`: new records are not
+   * sealed, and those that are sealed are recognised and opened. Sealing begins and ends with it.
+   */
+  readonly current: string | null
   /** 32 bytes each, by an id of at most 32 characters of `A-Z a-z 0-9 _ -`. */
   readonly keys: Readonly<Record<string, Uint8Array>>
 }
@@ -38,11 +41,14 @@ const GCM = { authTagLength: TAG }
 
 /**
  * Seals headers and body with AES-256-GCM; the status stays readable. Layout: nonce, tag,
- * ciphertext.
+ * ciphertext. Without a current key, the response of a record whose fingerprint was made with a key
+ * is sealed with that key, because a record with such a fingerprint must have a seal.
  */
 export function seal(response: StoredResponse, seal: SealKeys, owner: SealedFor): StoredResponse {
+  const id = seal.current ?? sealKeyOf(owner.fingerprint)
+  if (id === undefined) return response
   const nonce = randomBytes(NONCE)
-  const cipher = createCipheriv('aes-256-gcm', keyNamed(seal, seal.current), nonce, GCM)
+  const cipher = createCipheriv('aes-256-gcm', keyNamed(seal, id), nonce, GCM)
   cipher.setAAD(boundTo(owner, response))
   const headers = new TextEncoder().encode(JSON.stringify(response.headers))
   const length = new Uint8Array(4)
@@ -57,8 +63,17 @@ export function seal(response: StoredResponse, seal: SealKeys, owner: SealedFor)
     status: response.status,
     headers: [],
     body: response.body === null ? null : joined([nonce, cipher.getAuthTag(), ...sealed]),
-    seal: seal.current,
+    seal: id,
   }
+}
+
+/**
+ * The id of the seal key that a fingerprint was made with: `k1` of `json1.k1:…`. All sealed records
+ * have such a fingerprint, unless the first attempt of their key was made before sealing began.
+ */
+export function sealKeyOf(fingerprint: string): string | undefined {
+  const [, id] = fingerprint.slice(0, fingerprint.indexOf(':')).split('.')
+  return id
 }
 
 /**
@@ -127,9 +142,11 @@ function sealTakenOff(): OncekeyError {
 
 /** Checks ids and sizes of seal keys. Throws `OptionsError`. */
 export function checkSealKeys(seal: SealKeys): SealKeys {
-  if (!Object.hasOwn(seal?.keys ?? {}, seal?.current)) {
+  const { current, keys } = (seal ?? {}) as Partial<SealKeys>
+  const isListed = current === null ? keys !== undefined : Object.hasOwn(keys ?? {}, current ?? '')
+  if (!isListed) {
     throw new OptionsError(
-      `seal.current is "${seal?.current}"; seal.keys has no key of that id: write \`seal: { current: 'k1', keys: { k1: key } }\`.`,
+      `seal.current is "${current}"; seal.keys has no key of that id: write \`seal: { current: 'k1', keys: { k1: key } }\`.`,
     )
   }
   for (const [id, key] of Object.entries(seal.keys)) {

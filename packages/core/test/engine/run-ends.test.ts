@@ -165,7 +165,7 @@ describe('an attempt that was superseded', () => {
   test('gets 503 if the store has become unreachable', async () => {
     await published('oncekey:error', async () => {
       const { outcome } = await superseded(() => Promise.reject(new Error('gone')))
-      expect(codeOf(outcome)).toBe('store-unavailable')
+      expect(codeOf(outcome)).toBe('commit-failed')
     })
   })
 

@@ -29,5 +29,11 @@ export interface CallbackDriver<Tx extends object> {
   readonly settled?: (tx: Tx) => Promise<void>
   /** Whether this error means that the connection is gone. Then not even a rollback may be sent. */
   readonly isLost?: (error: unknown) => boolean
+  /**
+   * Whether the driver can give the connection of an open transaction to somebody else, who then
+   * ends the transaction. No text that the handler sends tells whether that has happened, so the
+   * server is asked each time.
+   */
+  readonly sharesConnections?: boolean
   readonly rules: HandleRules
 }

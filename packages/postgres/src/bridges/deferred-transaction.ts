@@ -111,7 +111,7 @@ async function begun<Tx extends object, Row>(
       rows,
       transaction: {
         handle: guard.handle,
-        mayHaveEnded: guard.mayHaveEnded,
+        mayHaveEnded: () => driver.sharesConnections === true || guard.mayHaveEnded(),
         revoke: guard.revoke,
         async query(statement) {
           return await ask(statement)

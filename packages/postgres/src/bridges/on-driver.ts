@@ -1,4 +1,4 @@
-import { OncekeyError, within } from '@oncekey/core'
+import { messageOf, OncekeyError, warnOfFailure, within } from '@oncekey/core'
 import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
 import type { HandleRules } from './handle-rules.ts'
 import { transactionHandle } from './transaction-handle.ts'
@@ -107,7 +107,10 @@ function libraryTransaction<Tx extends object>(
   }
 
   function tell(how: 'commit' | 'rollback'): void {
-    ended?.(how).catch((error) => process.emitWarning(error))
+    ended?.(how).catch((error) => {
+      // A hook may reject with anything, and a warning takes only texts and errors.
+      warnOfFailure('after-commit', `A hook that runs after ${how} failed: ${messageOf(error)}`)
+    })
   }
 }
 

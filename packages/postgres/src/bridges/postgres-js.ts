@@ -76,18 +76,25 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     // postgres.js would write a later statement to the closed socket, and that error would end the
     // process.
     isLost: isOfConnection,
+    // A socket's 'drain' that comes between two statements puts its connection back into the pool,
+    // also if a transaction is open on it (`drain` in src/connection.js of 3.4.9).
+    sharesConnections: true,
     rules: rulesFor(sql),
 
     async transaction(isolation, body) {
       let kept = false
+      let lent: Tx | undefined
       try {
         await sql.begin(`isolation level ${isolation} read only`, async (tx) => {
+          lent = tx
           unasked.add(tx)
           await body(tx)
           kept = true
         })
       } catch (error) {
         throw kept && isOfHandler(error) ? swallowed(error) : error
+      } finally {
+        if (lent !== undefined) backends.over(lent)
       }
     },
 
@@ -106,18 +113,19 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
       } catch (error) {
         throw isFirst ? readWrite(error) : error
       } finally {
-        backends.saw(query)
+        backends.saw(query, tx)
         signal?.removeEventListener('abort', stop)
       }
     },
   })
   return withoutStrays(client, backends, async (text) => {
     const query = sql.unsafe(text) as Query
-    try {
-      return await query
-    } finally {
-      backends.saw(query)
-    }
+    const error: unknown = await Promise.resolve(query).then(
+      () => undefined,
+      (thrown) => thrown,
+    )
+    backends.saw(query)
+    return { error, isLent: backends.isLent(query) }
   })
 }
 

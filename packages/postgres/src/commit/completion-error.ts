@@ -72,10 +72,10 @@ const COULD_NOT = /^(?:53|54|55|57|OK007)/
 export function transactionEnded(cause?: unknown): OncekeyError {
   return new OncekeyError(
     'transaction-ended',
-    'The handler ended the transaction itself, by a COMMIT or ROLLBACK that was not seen. What it ' +
-      'wrote is not one with the response, which was not stored. So that a retry does not write it once ' +
-      'more, the key is spent, if there was one: it is answered `result-gone`. Leave the end of the ' +
-      'transaction to Oncekey.',
+    'The transaction was ended by a COMMIT or ROLLBACK that was not seen, of the handler or somebody ' +
+      'else on its connection. What the handler wrote is not one with the response, which was not ' +
+      'stored. So that a retry does not write it once more, the key is spent, if there was one: it is ' +
+      'answered `result-gone`. Leave the end of the transaction to Oncekey.',
     { cause },
   )
 }

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { describeStore } from '@oncekey/conformance'
 import type { OutboxEvent, Store } from '@oncekey/core'
 import { migrate, postgresStore, purge } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import { startNode } from '@oncekey/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { unseen, WITH_ESCAPES } from '../database/unseen.ts'
@@ -231,67 +227,3 @@ describe('the transaction a handler gets', () => {
     expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
   })
 })
-
-// Without a lock, two processes open one data folder without an error and corrupt it.
-describe('a data folder', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'oncekey-pglite-'))
-  const dataDir = join(folder, 'data')
-  const lock = `${dataDir}.oncekey.lock`
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-  test('belongs to one process, outlives it, and is taken over after a kill', async () => {
-    const script = new URL('../children/pglite.ts', import.meta.url)
-    const env = { DATA_DIR: dataDir }
-    const first = await startNode(script, { env, readyTimeoutMs: 200_000 })
-    expect(readFileSync(lock, 'utf8')).toBe(`${first.pid}\n`)
-    await expect(startNode(script, { env, readyTimeoutMs: 200_000 })).rejects.toThrow(
-      `in use by process ${first.pid}`,
-    )
-    first.kill('SIGKILL')
-    await first.exited
-
-    const own = new PGlite(dataDir)
-    const client = fromPglite(own)
-    expect(readFileSync(lock, 'utf8')).toBe(`${process.pid}\n`)
-    const store = postgresStore({ client })
-    expect(said(await store.begin(claimOf({ key: 'finished' })))).toBe('replay 201 done')
-    await attemptOf(await store.begin(claimOf({ key: 'running' }))).release()
-
-    expect(fromPglite(own)).toMatchObject({ concurrency: 'one' })
-    expect(() => fromPglite({ ...fake, dataDir: `file://${dataDir}` })).toThrow(/in use by process/)
-    symlinkSync(dataDir, join(folder, 'link'))
-    expect(() => fromPglite({ ...fake, dataDir: join(folder, 'link') })).toThrow(/in use/)
-    await own.close()
-    fromPglite({ ...fake, dataDir })
-  }, 300_000)
-
-  test('locked by an earlier process with our pid is taken over', () => {
-    const other = join(folder, 'reused')
-    writeFileSync(`${other}.oncekey.lock`, `${process.pid}\n`)
-    fromPglite({ ...fake, dataDir: other })
-    for (const [name, text] of [
-      ['empty', ''],
-      ['torn', 'not a number'],
-      ['gone', '4194305\n'],
-    ] as const) {
-      writeFileSync(join(folder, `${name}.oncekey.lock`), text)
-      fromPglite({ ...fake, dataDir: join(folder, name) })
-      expect(readFileSync(join(folder, `${name}.oncekey.lock`), 'utf8')).toBe(`${process.pid}\n`)
-    }
-  })
-
-  test.each([undefined, '', 'memory://', 'memory://x', 'idb://x', 'opfs-ahp://x'])(
-    '%j is none',
-    (inMemory) => {
-      fromPglite({ ...fake, dataDir: inMemory })
-      expect(existsSync(`${inMemory}.oncekey.lock`)).toBe(false)
-    },
-  )
-})
-
-/** An object with the methods of a database, which are never called. */
-const fake = {
-  closed: false,
-  query: () => Promise.reject(new Error('not asked')),
-  transaction: () => Promise.reject(new Error('not asked')),
-}

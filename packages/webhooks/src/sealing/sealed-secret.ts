@@ -11,7 +11,8 @@ const GCM = { authTagLength: TAG }
 export type SealedAs = 'secret' | 'headers' | 'tls'
 
 /**
- * Seals a secret with AES-256-GCM, bound to its endpoint. Without keys it is stored in plain text.
+ * Seals a secret with AES-256-GCM, bound to its endpoint. Without a current key it is stored in
+ * plain text.
  */
 export function sealSecret(
   secret: string,
@@ -19,7 +20,7 @@ export function sealSecret(
   seal: SealKeys | undefined,
   as: SealedAs = 'secret',
 ): StoredSecret {
-  if (seal === undefined) {
+  if (seal === undefined || seal.current === null) {
     warnOfUnsealed()
     return { secret, seal: null }
   }

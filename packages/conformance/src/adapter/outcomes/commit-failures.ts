@@ -24,15 +24,17 @@ export function commitFailures(): AdapterBehaviourGroup {
       ),
       ...(
         [
-          ['commit-failed', 503],
-          ['transaction-aborted', 500],
-          ['transaction-ended', 500],
-          ['store-busy', 503],
+          ['commit-failed', 503, 'commit-failed'],
+          ['transaction-aborted', 500, 'transaction-aborted'],
+          ['transaction-ended', 500, 'transaction-ended'],
+          // Both say that the handler did not run.
+          ['store-busy', 503, 'commit-failed'],
+          ['store-unavailable', 503, 'commit-failed'],
         ] as const
-      ).map(([code, status]) =>
+      ).map(([code, status, told]) =>
         replaced('fails', `with ${code}`, new OncekeyError(code, 'as the store says'), [
           status,
-          code,
+          told,
         ]),
       ),
       {

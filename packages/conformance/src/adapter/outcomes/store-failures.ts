@@ -63,6 +63,30 @@ export function storeFailures(): AdapterBehaviourGroup {
           assert.equal(runs(), 2)
         },
       },
+      {
+        title:
+          'had no connection left for a handler that went on and failed later: its outcome is unknown',
+        needs: ['transactions', 'lease mode'],
+        async run({ serve, name }) {
+          const { handler, runs } = counted(async ({ context }) => {
+            await context.transaction().catch(() => {})
+            // The call of another service, whose answer leaves open what it did.
+            await new Promise((resolve) => setTimeout(resolve, 20))
+            return { status: 502, body: { kind: 'text', text: 'upstream' } }
+          })
+          const site = await serve(handler, {
+            options: { whenUnknown: 'hold' },
+            faults: {
+              transaction: () => Promise.reject(new OncekeyError('store-busy', 'no connection')),
+            },
+          })
+          const key = name()
+          const answer = await site.post(key)
+          assert.equal(`${answer.status} ${answer.text}`, '502 upstream')
+          expectProblem(await site.post(key), 409, 'outcome-unknown')
+          assert.equal(runs(), 1)
+        },
+      },
       throwsOn('is not migrated', 'store-not-migrated'),
       throwsOn('is of a later version', 'store-too-new'),
       {

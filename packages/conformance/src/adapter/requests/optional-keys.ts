@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
+import { lostWith } from '../site/faulty-store.ts'
 
 /** `required: false`: handler code never needs to check whether there is a key. */
 export function optionalKeys(): AdapterBehaviourGroup {
@@ -87,6 +89,20 @@ export function optionalKeys(): AdapterBehaviourGroup {
           assert.equal((await site.post(undefined)).status, 422)
           assert.equal(await written(row), false)
           assert.deepEqual(await committed(subject), [])
+        },
+      },
+      {
+        title:
+          'is not to be sent again without a key if its outcome is open: `never`, no Retry-After',
+        async run({ serve }) {
+          const site = await serve(() => created(), {
+            options: { required: false },
+            faults: { complete: lostWith(new OncekeyError('store-unavailable', 'gone')) },
+          })
+          const answer = await site.post(undefined)
+          expectProblem(answer, 503, 'commit-failed')
+          assert.equal(answer.json().retry, 'never')
+          assert.equal(answer.header('retry-after'), undefined)
         },
       },
       {

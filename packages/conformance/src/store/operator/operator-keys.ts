@@ -104,6 +104,23 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'an attempt that took a key over is shown with the fingerprint of its record to be',
+        needs: ['lease mode'],
+        async run(context) {
+          const { begin, claim, retry, run } = context
+          const first = claim({ fingerprints: ['older'] })
+          await (await run(first)).abandon()
+          const second = retry(first, { fingerprints: ['newer', 'older'] })
+          const attempt = await run(second)
+          const running = await keysOf(context).get(nameOf(first))
+          assert.equal(running?.state, 'running')
+          await attempt.complete({ response: responseOf('done'), events: [], writes: 'keep' })
+          const decision = await begin(retry(second))
+          assert.equal(decision.kind, 'replay')
+          assert.equal(decision.kind === 'replay' && decision.fingerprint, running.fingerprint)
+        },
+      },
+      {
         title:
           'the keys of a scope are listed in the order of their bytes, page by page, each once',
         needs: ['listed keys'],

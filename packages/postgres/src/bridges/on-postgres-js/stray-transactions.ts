@@ -35,7 +35,7 @@ export const NO_TRANSACTION: string =
 export function withoutStrays<Tx>(
   client: SqlClient<Tx>,
   own: OwnBackends,
-  send: (text: string) => PromiseLike<unknown>,
+  send: (text: string) => Promise<Visit>,
 ): SqlClient<Tx> {
   let ending: Promise<void> | undefined
 
@@ -63,23 +63,33 @@ export function withoutStrays<Tx>(
   }
 
   async function endStrays(): Promise<void> {
+    let visits = await everywhere('select')
     for (let round = 0; round < ROUNDS; round++) {
+      // The driver has put the connection of a running attempt back into the pool. COMMIT there
+      // would keep half of what its handler writes. This is tried again when the attempt is over.
+      if (visits.some(({ isLent }) => isLent)) return
       // COMMIT, not ROLLBACK: the app may have sent statements in the stray and got their answers,
       // and these are kept.
       await everywhere('commit')
-      const answers = await everywhere('select')
-      if (!answers.some((answer) => sqlState(answer) === ABORTED)) break
+      visits = await everywhere('select')
+      if (!visits.some(({ error }) => sqlState(error) === ABORTED)) break
     }
     const known = own.known()
     if (known.length > 0) await everywhere(endLeaked(known), 1)
   }
 
   /** Sends one statement per connection, all at once, because then each connection gets one. */
-  async function everywhere(text: string, times = client.poolSize): Promise<unknown[]> {
-    const visits = Array.from({ length: times }, async () => await send(text))
-    const answers = await Promise.allSettled(visits)
-    return answers.map((answer) => (answer.status === 'rejected' ? answer.reason : undefined))
+  async function everywhere(text: string, times = client.poolSize): Promise<Visit[]> {
+    return await Promise.all(Array.from({ length: times }, () => send(text)))
   }
+}
+
+/** What a statement of ours met on a connection of the pool. */
+export interface Visit {
+  /** The error, if the statement failed. */
+  readonly error: unknown
+  /** Whether an attempt that is running has its transaction on this connection. */
+  readonly isLent: boolean
 }
 
 function isFromStray(error: unknown): boolean {
@@ -90,8 +100,12 @@ function isFromStray(error: unknown): boolean {
 
 /** The server processes behind the connections of one pool. */
 export interface OwnBackends {
-  /** Notes which process answered a query. */
-  saw(query: unknown): void
+  /** Notes which process answered a query, and that the transaction `tx` is open there. */
+  saw(query: unknown, tx?: object): void
+  /** The transaction has ended. */
+  over(tx: object): void
+  /** Whether a query went to the connection of a transaction that is open. */
+  isLent(query: unknown): boolean
   known(): readonly KnownBackend[]
 }
 
@@ -109,17 +123,29 @@ interface KnownBackend {
  */
 export function ownBackends(): OwnBackends {
   const seen = new Map<object, { readonly pid: number; readonly at: number }>()
+  const lent = new Map<object, object>()
   return {
-    saw(query) {
-      const { state } = query as { readonly state?: { readonly pid?: number | null } | null }
-      const pid = state?.pid
-      if (state != null && typeof pid === 'number') seen.set(state, { pid, at: performance.now() })
+    saw(query, tx) {
+      const state = stateOf(query)
+      if (typeof state?.pid !== 'number') return
+      seen.set(state, { pid: state.pid, at: performance.now() })
+      if (tx !== undefined) lent.set(tx, state)
+    },
+    over: (tx) => void lent.delete(tx),
+    isLent(query) {
+      const state = stateOf(query)
+      return [...lent.values()].some((other) => other === state)
     },
     known() {
       const now = performance.now()
       return [...seen.values()].map(({ pid, at }) => ({ pid, ago: Math.ceil(now - at) }))
     },
   }
+}
+
+function stateOf(query: unknown): { readonly pid?: number | null } | undefined {
+  const { state } = query as { readonly state?: { readonly pid?: number | null } | null }
+  return state ?? undefined
 }
 
 /**

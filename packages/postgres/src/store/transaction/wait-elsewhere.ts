@@ -51,8 +51,10 @@ async function takeTurn<Tx>(
   const waiter = await store.waiters.take({ timeoutMs: patience.leftMs(), signal })
   const permit = waiter && (await store.attempts.take({ timeoutMs: patience.leftMs(), signal }))
   try {
-    if (permit === undefined || patience.leftMs() === 0) return { kind: 'in-progress' }
-    return await waitForEnd(store, claim, key, patience.leftMs())
+    // Looked at once, because time goes on, and to the server a limit of 0 is none.
+    const leftMs = patience.leftMs()
+    if (permit === undefined || leftMs === 0) return { kind: 'in-progress' }
+    return await waitForEnd(store, claim, key, leftMs)
   } finally {
     permit?.()
     waiter?.()
