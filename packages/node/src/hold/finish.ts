@@ -106,8 +106,8 @@ export function replace(capture: Capture, response: PlainResponse): void {
 
 /**
  * Stops whoever still writes to the response, which the framework's error handler would share with
- * them. Returns `false` if that is not certain: if a stream cannot be stopped, or if the handler has
- * not ended its response and pipes nothing to it, so that it writes itself.
+ * them. Returns `false` if that is not certain: if a stream cannot be stopped, or if the handler
+ * has not ended its response and pipes nothing to it, so that it writes itself.
  */
 function stopWriters({ ended, sources = NO_SOURCES }: Capture): boolean {
   if (!ended && sources.size === 0) return false
