@@ -1,5 +1,5 @@
 import { PGlite } from '@electric-sql/pglite'
-import { Module } from '@nestjs/common'
+import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common'
 import type { Store } from '@oncekey/core'
 import { migrate, postgresStore } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
@@ -14,12 +14,24 @@ export interface Queryable {
 export interface Database {
   readonly db: Queryable
   readonly store: Store<Queryable>
+  close(): Promise<void>
 }
 
 export const DATABASE = 'DATABASE'
 
 @Module({ providers: [{ provide: DATABASE, useFactory: open }], exports: [DATABASE] })
-export class DatabaseModule {}
+export class DatabaseModule implements OnApplicationShutdown {
+  readonly #database: Database
+
+  constructor(@Inject(DATABASE) database: Database) {
+    this.#database = database
+  }
+
+  /** Comes when running requests have finished and the server is closed. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.#database.close()
+  }
+}
 
 /**
  * Uses the server that DATABASE_URL names; otherwise embedded Postgres, in memory or in a folder.
@@ -37,12 +49,13 @@ async function onServer(connectionString: string): Promise<Database> {
   const pool = new Pool({ connectionString })
   pool.on('error', console.error)
   await migrate(pool) // creates the schema "oncekey"; safe to run from every process
-  return { db: pool as Queryable, store: postgresStore({ client: pool }) as Store<Queryable> }
+  const store = postgresStore({ client: pool }) as Store<Queryable>
+  return { db: pool as Queryable, store, close: () => pool.end() }
 }
 
 async function embedded(folder: string | undefined): Promise<Database> {
   const db = new PGlite(folder)
   const client = fromPglite(db)
   await migrate(client)
-  return { db, store: postgresStore({ client }) }
+  return { db, store: postgresStore({ client }), close: () => db.close() }
 }

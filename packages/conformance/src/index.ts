@@ -14,6 +14,7 @@ export type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter/site/ada
 export type { AdapterContext } from './adapter/site/adapter-context.ts'
 export type {
   Call,
+  CallResponse,
   CallStream,
   Reply,
   ReplyBody,

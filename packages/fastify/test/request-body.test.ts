@@ -100,6 +100,31 @@ describe('the fingerprint of the body as received', () => {
     }
   })
 
+  // A bug: every object was `[object Object]`, so that a key used on one of these routes got the
+  // answer of the other.
+  test('does not take the routes of constraints that are objects for one: such a route is refused', async () => {
+    const tenant = {
+      name: 'tenant',
+      storage() {
+        const handlers = new Map<string, unknown>()
+        return {
+          get: (key: string) => handlers.get(key) ?? null,
+          set: ({ id }: { id: string }, handler: unknown) => void handlers.set(id, handler),
+        }
+      },
+      deriveConstraint: (raw: { headers: Record<string, string> }) => raw.headers['x-tenant'],
+      validate: () => true,
+    }
+    const { app } = await coveredApp({
+      server: { routerOptions: { constraints: { tenant } } } as never,
+    })
+    const add = (constraints: { tenant: object }, config = {}) =>
+      app.route({ method: 'POST', url: '/x', constraints, config, handler: async () => 'ok' })
+    expect(() => add({ tenant: { id: 'a' } })).toThrow(/`tenant` of POST \/x is an object/)
+    expect(() => add({ tenant: { id: 'b' } }, { idempotency: false })).not.toThrow()
+    expect(() => add({ tenant: { id: 'c', toString: () => 'c' } })).not.toThrow()
+  })
+
   test('includes the URL as the client sent it, not as rewriteUrl changed it', async () => {
     const { app } = await coveredApp({
       server: { rewriteUrl: (raw) => (raw.url as string).replace(/^\/v\d/, '') },

@@ -55,6 +55,7 @@ async function serve(Fastify: typeof fastify, site: Site, isHttp2 = false): Prom
     get stream() {
       return (reply.raw as { stream?: CallStream }).stream
     },
+    response: reply.raw,
   })
 
   if (isHttp2) {

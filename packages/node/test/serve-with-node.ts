@@ -84,6 +84,7 @@ async function serve(
       },
       body,
       stream: (res as { stream?: CallStream }).stream,
+      response: res,
     }
     try {
       send(res, await route.handler(call))

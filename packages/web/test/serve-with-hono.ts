@@ -1,8 +1,8 @@
 import { once as emitted } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
-import type { Call, Reply, ServeSite } from '@oncekey/conformance'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import type { Call, CallResponse, Reply, ServeSite } from '@oncekey/conformance'
 import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
 import { type Context, type Env, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
@@ -48,6 +48,10 @@ export async function serveOn(
         return once.of(c)
       },
       body: text === '' ? undefined : JSON.parse(text),
+      // A getter, because it is held back from the moment at which a handler reads it.
+      get response() {
+        return (c.env as Partial<HttpBindings> | undefined)?.outgoing as CallResponse | undefined
+      },
     }
   }
 

@@ -29,6 +29,7 @@ import { problems } from './responses/problems.ts'
 import { replayedHeaders } from './responses/replayed-headers.ts'
 import { replays } from './responses/replays.ts'
 import { streams } from './responses/streams.ts'
+import { waitingWriters } from './responses/waiting-writers.ts'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './site/adapter-behaviour.ts'
 import { adapterContext } from './site/adapter-context.ts'
 import type { ServeSite } from './site/adapter-fixture.ts'
@@ -61,6 +62,7 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
     resultsGone(),
     largeResponses(),
     streams(),
+    waitingWriters(),
     storeFailures(),
     commitFailures(),
     problems(),

@@ -242,6 +242,32 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: ['a commit that: ', 'a problem: of code commit-failed'],
   },
   {
+    fault: 'leaves a handler that waits for drain waiting',
+    steps: () => ({ wake: () => {} }),
+    caughtBy: ['a handler that writes in parts and waits for drain: gets to its end'],
+  },
+  {
+    fault: 'gives up what a handler writes in parts after the first',
+    steps: () => ({
+      reply(reply) {
+        const { body } = reply
+        return 'length' in body ? reply : { ...reply, body: firstOf(body) }
+      },
+    }),
+    caughtBy: ['a handler that writes in parts and waits for drain: has all of them sent'],
+  },
+  {
+    fault: 'never aborts a signal',
+    steps() {
+      const { signal } = new AbortController()
+      return { context: (context) => changed(context, { signal }) }
+    },
+    caughtBy: [
+      'a commit that: fails aborts the signal',
+      'a route that streams: is stopped, and its signal aborts',
+    ],
+  },
+  {
     fault: 'drains without waiting, and goes on claiming',
     steps: () => ({ drain: () => async () => 0 }),
     caughtBy: [/^a server that drains: (lets|says|refuses)/],
@@ -281,6 +307,13 @@ function otherWayRound(): Record<number, 'commit' | 'refuse' | 'retry'> {
   const of = (status: number) => (status < 400 ? 'retry' : 'commit')
   const statuses = Array.from({ length: 400 }, (_, n) => n + 200)
   return Object.fromEntries(statuses.map((status) => [status, of(status)]))
+}
+
+async function* firstOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk
+    return
+  }
 }
 
 function noTransaction(context: HandlerContext): HandlerContext {

@@ -13,6 +13,7 @@ import {
   resolveScope,
 } from '@oncekey/core'
 import { codeOf, type Exchange, json, type RenderedReply, rendered, type Steps } from './steps.ts'
+import { writtenParts } from './written-parts.ts'
 
 /** Serves sites with these steps, created anew for each. */
 export function plainAdapter(stepsOf: () => Steps): ServeSite {
@@ -131,7 +132,9 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       run: HandlerRun | undefined,
     ): Promise<RenderedReply | 'no answer'> {
       try {
-        const reply = rendered(await route.handler(call))
+        const { response, begun } = writtenParts(steps.wake)
+        const asked = route.handler(Object.defineProperty(call, 'response', { value: response }))
+        const reply = rendered(await Promise.race([asked, begun]))
         if (!steps.isFinal(reply.status)) throw new RangeError(`${reply.status} is no answer`)
         return reply
       } catch (error) {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reply, Site } from '@oncekey/conformance'
 import {
@@ -33,6 +34,8 @@ export interface Steps {
   /** Whether the handler's status can be an answer. */
   isFinal(status: number): boolean
   onHangUp(run: HandlerRun, exchange: Exchange): void
+  /** Called when nobody will read any more what a handler writes in parts. */
+  wake(parts: EventEmitter): void
   onThrow(run: HandlerRun | undefined, error: unknown): RenderedReply | 'no answer'
   /** The handler's reply, before the run is asked about it. */
   reply(reply: RenderedReply, exchange: Exchange): RenderedReply
@@ -96,6 +99,7 @@ export const rightSteps: Steps = {
   body: (parsed) => parsed,
   isFinal: (status) => status >= 200,
   onHangUp: () => {},
+  wake: (parts) => void parts.emit('drain'),
   onThrow: (_, error) => json(500, { error: codeOf(error) }),
   reply: (reply) => reply,
   piece: (bytes) => Buffer.from(bytes),

@@ -21,9 +21,9 @@ import { reportEnd, reportUndoneEvents, SEND, undo, undoAll } from './undo.ts'
 export function complete<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<RunOutcome> {
   return disposed(running, response, undoAll, (disposition) => {
     const { options } = running
-    if (options.response === 'stream') return store(running, disposition, response, null, undoAll)
+    if (options.response === 'stream') return store(running, disposition, response, null)
     if (response.body.length <= options.maxResponseBytes) {
-      return store(running, disposition, response, response.body, undoAll)
+      return store(running, disposition, response, response.body)
     }
     return overTheCap(running, disposition, response)
   })
@@ -36,7 +36,7 @@ function overTheCap<Tx>(
 ): Promise<RunOutcome> {
   const { mode } = running.options.store.capabilities
   if (mode === 'transaction') return tooLarge(running, response.status)
-  return store(running, disposition, { ...response, body: NO_BYTES }, null, undoAll)
+  return store(running, disposition, { ...response, body: NO_BYTES }, null)
 }
 
 /**
@@ -49,16 +49,16 @@ export function completeUncollected<Tx>(
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<RunOutcome> {
   const response = { status, headers, body: NO_BYTES }
-  // What is undone goes on to the client as it is written, so its handler is not told to stop.
+  // What a 5xx undoes goes on to the client as it is written, so its handler is not told to stop.
   return disposed(running, response, undo, (disposition) => {
     if (running.options.response === 'buffer') return tooLarge(running, status)
-    return store(running, disposition, response, null, undo)
+    return store(running, disposition, response, null)
   })
 }
 
 /**
- * Determines the disposition of a response. Calls `drop` if it is `retry` or cannot be determined,
- * and otherwise calls `keep`.
+ * Determines the disposition of a response. Calls `drop` if it is `retry`, and otherwise calls
+ * `keep`.
  */
 function disposed<Tx>(
   running: Ending<Tx>,
@@ -73,9 +73,9 @@ function disposed<Tx>(
   try {
     const disposition = dispositionFor(running, response)
     if (!isPromise(disposition)) return act(disposition)
-    return disposition.then(act, (error) => optionFailed(running, response.status, error, drop))
+    return disposition.then(act, (error) => optionFailed(running, response.status, error))
   } catch (error) {
-    return optionFailed(running, response.status, error, drop)
+    return optionFailed(running, response.status, error)
   }
 }
 
@@ -99,9 +99,8 @@ async function optionFailed<Tx>(
   running: Ending<Tx>,
   status: number,
   error: unknown,
-  drop: typeof undo,
 ): Promise<RunOutcome> {
-  await drop(running, status)
+  await undoAll(running, status)
   reportFailure(running.question, 'option', error)
   const { options, question } = running
   const { response } = problemAfterRun(options, question, 'option-failed', UNDONE, AGAIN)
@@ -147,7 +146,6 @@ async function store<Tx>(
   disposition: 'commit' | 'refuse',
   given: PlainResponse,
   body: Uint8Array | null,
-  drop: typeof undo,
 ): Promise<RunOutcome> {
   const { options, attempt, events, question } = running
   const { status } = given
@@ -163,7 +161,7 @@ async function store<Tx>(
     const form = storedForm(running, readable, body === null ? null : readable.body)
     response = isPromise(form) ? await form : form
   } catch (error) {
-    return optionFailed(running, status, error, drop)
+    return optionFailed(running, status, error)
   }
   let outcome: 'stored' | 'superseded'
   running.lease?.stop()

@@ -24,9 +24,10 @@ export interface HandlerContext<Tx = unknown> {
    */
   readonly traceparent: string | undefined
   /**
-   * Aborts when the handler has timed out, its lease is lost, or its request was answered and
-   * undone, as by a timeout of the framework. The handler should stop, because nothing that it does
-   * from then on is kept.
+   * Aborts when the handler has timed out, its lease is lost, its request was answered and undone,
+   * as by a timeout of the framework, or its response, also a stream that it still writes, could
+   * not be kept and was replaced by another answer. The handler should stop, because nothing that
+   * it does from then on is kept.
    */
   readonly signal: AbortSignal
   /**

@@ -106,6 +106,8 @@ async function untilOver<Tx>(
 ): Promise<RunOutcome> {
   try {
     const outcome = await ending
+    // Something else is sent than what the handler answered, or was still writing.
+    if (outcome.kind !== 'send') abort(running, new OncekeyError('attempt-over', REPLACED))
     const { question } = running
     if (question.watched !== undefined) watchOver(question.watched, question, outcome)
     return outcome
@@ -152,6 +154,9 @@ function interrupt<Tx>(running: Running<Tx>, answer: Answer): void {
     }
   }
 }
+
+const REPLACED =
+  'The response of the handler could not be kept, so another answer was sent: nothing that is done from here on is kept.'
 
 /**
  * Async hooks are not told when a run ends, so the garbage collector need not track the resource.

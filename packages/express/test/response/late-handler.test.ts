@@ -32,9 +32,16 @@ const late: Record<string, Late> = {
     await new Promise((resolve) => res.write('late', resolve))
     await new Promise<void>((resolve) => void res.end(resolve))
   },
-  'writes until it is told to wait': async (_, res) => {
-    for (let i = 0; i < 100; i++)
-      if (!res.write('x'.repeat(10_000))) throw new Error('asked to wait')
+  'waits where it is told to': async (_, res) => {
+    for (let i = 0; i < 100; i++) {
+      if (!res.write('x'.repeat(10_000))) {
+        await new Promise<void>((resolve) => res.once('drain', resolve))
+      }
+    }
+  },
+  // A bug: it was never told to, and a stream without an end kept every other request waiting.
+  'writes until it is told to wait': (_, res) => {
+    for (let i = 0; res.write('x'); i++) if (i === 10_000) throw new Error('not told to wait')
   },
   'is told that headers are sent and the response ended': (_, res) => {
     if (!res.headersSent || !res.writableEnded) res.destroy()

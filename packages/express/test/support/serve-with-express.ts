@@ -30,7 +30,7 @@ export function serveWith(express: typeof express5): ServeSite {
       const verb = method.toLowerCase() as 'post'
       app[verb](path, async (req, res, next) => {
         try {
-          send(res, await handler(callOf(req)))
+          send(res, await handler(callOf(req, res)))
         } catch (error) {
           next(error)
         }
@@ -41,11 +41,12 @@ export function serveWith(express: typeof express5): ServeSite {
       res.status(500).json({ error: error?.code ?? error?.message })
     }) satisfies ErrorRequestHandler)
 
-    const callOf = (req: Request): Call => ({
+    const callOf = (req: Request, res: Response): Call => ({
       get context() {
         return once.of(req)
       },
       body: req.body,
+      response: res,
     })
 
     const server = createServer(app)

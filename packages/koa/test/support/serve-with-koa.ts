@@ -46,6 +46,7 @@ export function serveWith(Application: typeof Koa, parser?: Middleware): ServeSi
           return once.of(ctx)
         },
         body,
+        response: ctx.res,
       }
       send(ctx, await route.handler(call))
     })

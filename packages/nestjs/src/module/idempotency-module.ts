@@ -9,6 +9,7 @@ import { RUNTIME, type Runtime } from '../claim/runtime.ts'
 import { coverages } from '../routes/coverage.ts'
 import type { IdempotencyOptions } from '../routes/options.ts'
 import { requestedVersion } from '../routes/requested-version.ts'
+import { drainFirst } from './drain-first.ts'
 import { type Modules, prepareRoutes } from './prepare-routes.ts'
 
 /** Options that a factory makes from other providers. */
@@ -24,7 +25,8 @@ export interface IdempotencyAsyncOptions<Tx = unknown> extends Pick<DynamicModul
  * Fastify. Import it once, in the root module. It is a class, because Nest takes nothing else for a
  * module.
  *
- * When the application closes, the module drains: new requests get 503, and running ones finish.
+ * When the application closes, the module drains: new requests get 503, and running ones finish
+ * before any other module's `onModuleDestroy` is called.
  *
  * @example
  * ```ts
@@ -98,7 +100,7 @@ export class IdempotencyModule {
     return this.#runtime.coverages.drain(options)
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  async onModuleDestroy(): Promise<void> {
     const left = await this.drain()
     if (left > 0) {
       new Logger(IdempotencyModule.name).warn(`closed with ${left} idempotent requests under way`)
@@ -122,6 +124,7 @@ function moduleOf(options: Provider): DynamicModule {
         useFactory(options: IdempotencyOptions, modules: Modules): Runtime {
           const made = coverages(options)
           prepareRoutes(modules, made)
+          drainFirst(modules, IdempotencyModule)
           return { coverages: made, claim: undefined, versionOf: undefined }
         },
       },

@@ -17,9 +17,12 @@ import {
   methodsOf,
 } from '../routes/metadata.ts'
 
-/** The part of Nest's modules that is read here. */
+/** The part of Nest's modules that is read and set here. */
 export interface Modules {
   values(): Iterable<{
+    readonly metatype: unknown
+    /** How far it is from the root module. */
+    distance: number
     readonly controllers: ReadonlyMap<unknown, { readonly metatype: unknown }>
   }>
 }

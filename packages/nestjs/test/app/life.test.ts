@@ -66,6 +66,48 @@ describe.each(platforms)('on %s', (platform) => {
     await close()
   })
 
+  // A bug: what is ended in `onModuleDestroy`, such as a pool, ended while handlers ran.
+  test('closing waits for what runs before any other module is destroyed', async () => {
+    const happened: string[] = []
+    const store = memoryStore()
+    const noting: typeof store = {
+      ...store,
+      async begin(claim) {
+        const begun = await store.begin(claim)
+        if (begun.kind !== 'run') return begun
+        const { attempt } = begun
+        const complete: typeof attempt.complete = async (completion) => {
+          const outcome = await attempt.complete(completion)
+          happened.push('completed')
+          return outcome
+        }
+        return { ...begun, attempt: { ...attempt, complete } }
+      },
+    }
+    @Injectable()
+    class Pool {
+      onModuleDestroy() {
+        happened.push('the pool of the root module ended')
+      }
+    }
+    const { post, close } = await upOn(platform, {
+      imports: [IdempotencyModule.forRoot(options(noting))],
+      providers: [Pool],
+      controllers: [Orders],
+    })
+    const isThere = new Promise<void>((resolve) => arrived.push(resolve))
+    const headers = { connection: 'close' }
+    const running = post('/orders/slow', { headers })
+    await isThere
+    const closed = close()
+    const refused = await post('/orders', { key: 'other', headers })
+    expect(refused).toMatchObject({ status: 503, code: 'draining' })
+    release()
+    expect(await running).toMatchObject({ status: 201 })
+    await closed
+    expect(happened).toEqual(['completed', 'the pool of the root module ended'])
+  })
+
   // A bug: each route with options of its own counted it again.
   test('drain() counts what the store has still to send once', async () => {
     const store = Object.assign(memoryStore(), { settle: async () => 1 })

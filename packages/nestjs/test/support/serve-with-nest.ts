@@ -16,7 +16,7 @@ import {
 import { NestFactory } from '@nestjs/core'
 import { ExpressAdapter } from '@nestjs/platform-express'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { Call, Reply, ServeSite, Site } from '@oncekey/conformance'
+import type { Call, CallResponse, Reply, ServeSite, Site } from '@oncekey/conformance'
 import {
   IdempotencyModule,
   type IdempotencyOptions,
@@ -73,6 +73,7 @@ function moduleOf(
             return idempotencyOf(req)
           },
           body,
+          response: res.raw ?? res,
         } satisfies Call),
       )
     Object.defineProperty(Routes.prototype, name, { value, configurable: true, writable: true })
@@ -170,8 +171,8 @@ interface AnyRequest {
   readonly body: unknown
 }
 
-interface AnyResponse {
-  readonly raw?: { readonly headersSent: boolean; destroy(): void }
+interface AnyResponse extends CallResponse {
+  readonly raw?: CallResponse & { readonly headersSent: boolean; destroy(): void }
   readonly headersSent?: boolean
   status(status: number): AnyResponse
   header(name: string, value: string | string[]): unknown

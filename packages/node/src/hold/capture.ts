@@ -15,8 +15,11 @@ export interface Capture {
   readonly res: CapturedResponse
   readonly run: HeldRun
   readonly internals: Internals
-  /** The methods before they were replaced: Node's, or those of a middleware mounted outside. */
-  readonly native: NativeMethods
+  /**
+   * The methods before they were replaced: Node's, or those of a middleware mounted outside. Deaf
+   * ones, once another answer than the handler's is sent.
+   */
+  native: NativeMethods
   /**
    * Headers set before the handler ran. They are not the handler's, so they are neither stored nor
    * removed.

@@ -1,14 +1,16 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { PlainResponse, RunOutcome } from '@oncekey/core'
 import { isPromise } from '@oncekey/core/options'
-import { isHttp2, streamOf } from '../internals/internals.ts'
+import { isHttp2 } from '../internals/internals.ts'
 import { restoreHeaders } from '../response/response-headers.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
 import { closeSource } from './close-source.ts'
-import { deafen } from './deaf-response.ts'
+import { deafen, deafMethods } from './deaf-response.ts'
+import { emitDrain } from './drain.ts'
 import { frameAnew } from './framing.ts'
 import { restoreLists } from './header-changes.ts'
 
@@ -18,8 +20,9 @@ export async function finish(capture: Capture): Promise<void> {
   try {
     const outcome = await outcomeOf(capture)
     if (outcome.kind === 'send') pass(capture)
-    else if (outcome.kind === 'failure' && capture.fail !== undefined) fail(capture, outcome.error)
-    else replace(capture, outcome.response)
+    else if (outcome.kind !== 'failure' || capture.fail === undefined || !stopWriters(capture))
+      replace(capture, outcome.response)
+    else fail(capture, outcome.error)
   } catch (error) {
     // The response could not be sent, but it is stored, and a retry replays it.
     giveUp(capture, error)
@@ -58,9 +61,7 @@ function pass(capture: Capture): void {
       // Later, because Node sends what was written at the end of the tick.
       setImmediate(cut, capture, broken.error)
     } else if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
-    // Over HTTP/2 a pipe may wait for the stream's `drain`, which the response passes on.
-    else if (isHttp2(res)) streamOf(res).emit('drain')
-    else res.emit('drain')
+    else emitDrain(res)
   }
   tellOver(capture)
 }
@@ -94,28 +95,39 @@ export function replace(capture: Capture, response: PlainResponse): void {
     return
   }
   deafen(res)
+  // A middleware mounted inside may have saved the held methods, which forward to these.
+  const { write, end, writeHead, flushHeaders, destroy } = res
+  capture.native = { write, end, writeHead, flushHeaders, destroy }
   for (const source of capture.sources ?? []) closeSource(source)
+  // A writer may wait since `write` returned `false`, and would for ever.
+  emitDrain(res)
   tellOver(capture)
+}
+
+/**
+ * Stops whoever still writes to the response, which the framework's error handler would share with
+ * them. Returns `false` if that is not certain: if a stream cannot be stopped, or if the handler
+ * has not ended its response and pipes nothing to it, so that it writes itself.
+ */
+function stopWriters({ ended, sources = NO_SOURCES }: Capture): boolean {
+  if (!ended && sources.size === 0) return false
+  return ![...sources].map(closeSource).includes(false)
 }
 
 /**
  * Lets the framework's error handler respond, with the headers as they were before the handler. If
  * it returns a promise that rejects, the connection ends: nobody else awaits that promise, and the
- * rejection would end the process. The connection also ends if a stream that the handler pipes
- * cannot be stopped: it would go on writing into that response.
+ * rejection would end the process.
  */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
   const { native, internals, fail } = capture
-  const stopped = [...(capture.sources ?? [])].map(closeSource)
-  if (stopped.includes(false)) {
-    giveUp(capture, error)
-    return
-  }
   const res: ServerResponse = capture.res
   handBack(capture)
   res.write = native.write
   res.end = native.end
+  // What a compressor mounted inside has yet to write is not for this response.
+  capture.native = deafMethods
   restoreHeaders(res, capture.before)
   internals.dropTrailers(res)
   if (!isHttp2(res)) res.statusMessage = ''
@@ -200,3 +212,4 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
 }
 
 const NO_BYTES = new Uint8Array()
+const NO_SOURCES = new Set<Readable>()

@@ -39,6 +39,7 @@ export const serveWithKoa: ServeSite = async (site) => {
         return once.of(ctx)
       },
       body,
+      response: ctx.res,
     }
     send(ctx, await route.handler(call))
   })

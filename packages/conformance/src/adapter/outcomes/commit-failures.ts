@@ -60,6 +60,21 @@ export function commitFailures(): AdapterBehaviourGroup {
         },
       },
       {
+        title: 'fails aborts the signal of a handler that goes on after its answer',
+        async run({ serve, name }) {
+          let signal: AbortSignal | undefined
+          const site = await serve(
+            ({ context }) => {
+              signal = context.signal
+              return created()
+            },
+            { faults: { complete: lostWith(new Error('connection lost')) } },
+          )
+          expectProblem(await site.post(name()), 503, 'commit-failed')
+          assert.equal(signal?.reason?.code, 'attempt-over')
+        },
+      },
+      {
         title: 'succeeded although its reply was lost is replayed to the retry',
         async run({ serve, name }) {
           const { handler, runs } = counted()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+import { eventually } from '../../behaviour/eventually.ts'
+import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, created, type Differently, door, expectProblem } from '../site/adapter-context.ts'
 import { lostWith } from '../site/faulty-store.ts'
 import { chunksOf } from '../site/reply-bodies.ts'
 
@@ -155,6 +156,24 @@ export function streams(): AdapterBehaviourGroup {
           expectProblem(await site.post(name()), 503, 'commit-failed')
         },
       },
+      givenUp('it cannot be recorded', {
+        faults: { complete: lostWith(new Error('connection lost')) },
+      }),
+      givenUp('another attempt was recorded first', {
+        faults: {
+          async complete(_, { attempt }) {
+            await attempt.release()
+            return 'superseded'
+          },
+        },
+      }),
+      givenUp('an option of the app fails', {
+        options: {
+          disposition() {
+            throw new Error('a bug of the app')
+          },
+        },
+      }),
       {
         title: 'leaves its key free if it responds 500: a retry runs again',
         async run({ serve, name }) {
@@ -180,6 +199,39 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
     ],
+  }
+}
+
+/** A retry runs beside a handler that goes on. */
+function givenUp(when: string, { options: also, ...differently }: Differently): AdapterBehaviour {
+  return {
+    title: `is stopped, and its signal aborts, if ${when}`,
+    async run({ serve, name }) {
+      let isStopped = false
+      let reason: unknown
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        try {
+          for (;;) {
+            await new Promise((resolve) => setImmediate(resolve))
+            yield Buffer.alloc(1000)
+          }
+        } finally {
+          isStopped = true
+        }
+      }
+      const site = await serve(
+        ({ context: { signal } }) => {
+          signal.addEventListener('abort', () => {
+            reason = signal.reason
+          })
+          return created({ body: { kind: 'stream', chunks: endless() } })
+        },
+        { ...differently, options: { ...options, ...also } },
+      )
+      assert.ok((await site.post(name())).status >= 500)
+      assert.equal((reason as { code?: unknown } | undefined)?.code, 'attempt-over')
+      await eventually('the stream to be stopped', async () => isStopped || undefined)
+    },
   }
 }
 

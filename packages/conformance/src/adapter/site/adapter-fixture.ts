@@ -58,6 +58,20 @@ export interface Call {
   readonly body: unknown
   /** The HTTP/2 stream below the response; see {@link describeHttp2Adapter}. */
   readonly stream?: CallStream | undefined
+  /**
+   * The response of `node:http` below the framework's, as handlers of the framework get it; a
+   * getter, if reading it has an effect. Left out where there is none; the sentences about it are
+   * skipped then.
+   */
+  readonly response?: CallResponse | undefined
+}
+
+/** The part of `node:http`'s `ServerResponse` that handlers of the suite call. */
+export interface CallResponse {
+  statusCode: number
+  write(chunk: Uint8Array): boolean
+  end(): unknown
+  once(event: 'drain', listener: () => void): unknown
 }
 
 /** The part of `node:http2`'s `ServerHttp2Stream` that handlers of the suite call. */
