@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Due, type EventLog, PAGE_BYTES, type TakeDue, upToBytes } from '@oncekey/core'
 import { type NextDue, nextDueScript } from './scripts/deliveries/next-due.ts'
 import { pageRetryingScript } from './scripts/deliveries/page-retrying.ts'
@@ -37,8 +38,10 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
     some.numbers.push(number)
     bySlot.set(slot, some)
   }
+  const start = randomUUID()
   const started = await log.askSlots(startDeliveriesScript, [...bySlot.values()], (slots) => ({
     consumer,
+    start,
     slots,
   }))
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
