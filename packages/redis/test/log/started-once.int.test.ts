@@ -41,7 +41,12 @@ test('a start that the client sends twice is counted once', async () => {
     consumer: 'email',
     slots: next
       .filter((each) => each.slot === logged.slot)
-      .map((each) => ({ ...each, ...slot, calm: false, failed: [{ event: logged, verdict, attempt }] })),
+      .map((each) => ({
+        ...each,
+        ...slot,
+        calm: false,
+        failed: [{ event: logged, verdict, attempt }],
+      })),
   })
   const due = () => log.takeDue({ consumer: 'email', slots, except: [], limit: 10 })
   await logOf().takeDue({ consumer: 'email', slots: [], except: [], limit: 1 })

@@ -155,7 +155,7 @@ describe('a cluster', () => {
     'that moves a slot in mid-request takes the attempt with it%s',
     async (_, replicas) => {
       const client = connect()
-      const store = redisStore({ client, ...(replicas && { replicas }) })
+      const store = redisStore({ client, commandTimeoutMs: 10_000, ...(replicas && { replicas }) })
       const claim = claimOf()
       const attempt = await run(store, claim)
       const [record = ''] = (await read('keys', `*:key:*${claim.key}`)).flat() as string[]
