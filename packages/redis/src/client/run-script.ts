@@ -126,12 +126,11 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
           resolve(reply)
         },
         (error) => {
+          clock.stop(deadline)
+          if (isAnswer(error)) settled()
+          else if (!command.isKept()) waiting.settled?.()
           // What the client has rejected by itself it may keep, so that stays unanswered.
-          if (isAnswer(error) || !command.isKept()) settled()
-          else {
-            clock.stop(deadline)
-            waiting.settled ??= unanswered.late(command.partition())
-          }
+          else waiting.settled ??= unanswered.late(command.partition())
           reject(error)
         },
       )
@@ -157,14 +156,15 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     script: Script<Question, unknown>,
     question: Question,
     { number, isKept, partition }: Command,
-    promises: Pick<Sent<Reply>, 'inTime' | 'atLast'>,
+    { inTime, atLast }: Pick<Sent<Reply>, 'inTime' | 'atLast'>,
   ): Sent<Reply> {
     return {
-      ...promises,
+      inTime,
+      atLast,
       isKept,
       async isGone() {
         if (!isKept()) return true
-        const end = await endOf(promises.atLast)
+        const end = await endOf(atLast)
         if (end !== 'rejected') return end === 'answered'
         return asked.passed(partition(), script.keys(question)[0] ?? '', number)
       },

@@ -32,9 +32,9 @@ async function viaNodeRedis() {
   return { client, close: () => client.destroy() }
 }
 
-// A bug: each completion had a `WAIT` of its own, and Redis carries out nothing else of a connection
-// meanwhile. Forty completions took forty times `timeoutMs`, longer than their leases: other
-// processes ran their handlers again, and their responses were dropped.
+// A bug: each completion had a `WAIT` of its own, and Redis carries out nothing else of a
+// connection meanwhile. Forty completions took forty times `timeoutMs`, longer than their leases:
+// other processes ran their handlers again, and their responses were dropped.
 describe.each([
   ['ioredis', viaIoredis],
   ['node-redis', viaNodeRedis],
