@@ -39,13 +39,15 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
     bySlot.set(slot, some)
   }
   const start = randomUUID()
-  const started = await log.askSlots(startDeliveriesScript, [...bySlot.values()], (slots) => ({
-    consumer,
-    start,
-    slots,
-  }))
+  // A node that answered the first call may be away by the second, or refuse what writes.
+  const { replies: started, away } = await log.askSlotsThere(
+    startDeliveriesScript,
+    [...bySlot.values()],
+    (slots) => ({ consumer, start, slots }),
+  )
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
-  const next = waiting.find((each) => !byId.has(idOf(each)))
+  const slotsAway = new Set(away.map(({ slot }) => slot))
+  const next = waiting.find((each) => !byId.has(idOf(each)) && !slotsAway.has(each.slot))
   return {
     // In the order in which they are due.
     deliveries: [...chosen].flatMap((each) => {

@@ -105,9 +105,26 @@ test.each([
   await log.want(request)
   const { taken } = await log.lease({ ...request, holding: [] })
   expect(taken).toHaveLength(64)
+  // One failed event in each slot, which is due again.
+  const verdict = { kind: 'retrying', delayMs: 0 } as const
+  await log.advance({
+    consumer,
+    slots: taken.map(({ slot, epoch, position }) => ({
+      slot,
+      epoch,
+      position,
+      calm: true,
+      failed: [{ event: loggedIn(slot), verdict, attempt }],
+    })),
+  })
   const one = cluster.primaries[0]
   try {
     await one?.cli('config', 'set', ...spoil)
+    const slots = taken.map(({ slot, epoch }) => ({ slot, epoch }))
+    const due = await log.takeDue({ consumer, slots, except: [], limit: 100 })
+    expect(due.deliveries.length).toBeGreaterThan(100 / 4)
+    expect(due.deliveries.length).toBeLessThan(64)
+    expect(due.nextInMs).toBeNull()
     const during = await log.lease({ ...request, holding: taken })
     expect(during.lost.length).toBeGreaterThan(10)
     expect(during.lost.length).toBeLessThan(40)
@@ -127,3 +144,14 @@ test.each([
     client.disconnect()
   }
 })
+
+const attempt = {
+  startedAtMs: 1,
+  durationMs: 1,
+  error: { name: 'Error', message: 'no', code: null, stack: null, fingerprint: 'no' },
+}
+
+function loggedIn(slot: number): LoggedEvent {
+  const { occurredAt, headers, ...event } = eventOf()
+  return { ...event, slot, position: '1-1', headers: '{}', occurredAtMs: occurredAt.getTime() }
+}
