@@ -44,6 +44,18 @@ test('what was taken in is remembered for as long as the event is there, or its 
   expect(remembered()).toEqual([false, false, true])
 })
 
+test('`maintain` forgets what was taken in of events that it drops', async () => {
+  const log = memoryLog(memoryStore())
+  const event = eventOf('one')
+  const emit = () => log.emit({ consumer: 'email', eventId: event.id, events: [] })
+  await log.append([event])
+  expect([await emit(), await emit()]).toEqual(['done', 'duplicate'])
+  await log.append(Array.from({ length: 100_000 }, () => eventOf('other')))
+  expect(await emit()).toBe('duplicate')
+  expect((await log.maintain()).dropped).toBe(1)
+  expect(await emit()).toBe('done')
+})
+
 // A bug: they were kept, and looked through for each slot, for as long as the process lived.
 test('resolved letters are forgotten after 30 days', () => {
   let time = 0

@@ -58,7 +58,7 @@ test('a start that the client sends twice is counted once', async () => {
   expect((await due()).deliveries.map(({ starts }) => starts)).toEqual([3])
 })
 
-// A bug: the second copy found the letters put back or discarded, and said that it had refused them.
+// A bug: the second copy found the letters put back or discarded, and said it had refused them.
 test('an act on letters that the client sends twice tells what it has done', async () => {
   const file = async (log: EventLog<never>) => {
     const event = eventOf()
