@@ -19,6 +19,7 @@ test("the store's own list of events can be appended to its log", async () => {
 
 const eventOf = (subject: string) =>
   outboxEvent({ type: 'order.placed', subject }, { source: '/shop', traceparent: undefined })
+const other = eventOf('other')
 
 // A bug: the marks of what consumers had taken in only grew.
 test('what was taken in is remembered for as long as the event is there, or its delivery', async () => {
@@ -32,7 +33,7 @@ test('what was taken in is remembered for as long as the event is there, or its 
   for (const { id } of taken) {
     expect(await inbox.emit({ consumer: 'email', eventId: id, events: [] })).toBe('done')
   }
-  const others = Array.from({ length: 100_000 }, () => eventOf('other'))
+  const others = Array.from({ length: 100_000 }, () => other)
   inside.outbox.append([...others, ...taken.slice(2)])
   const remembered = () => [passed, failed, twice].map((id) => inbox.has('email', id ?? ''))
   inbox.forget(() => false)
@@ -50,7 +51,7 @@ test('`maintain` forgets what was taken in of events that it drops', async () =>
   const emit = () => log.emit({ consumer: 'email', eventId: event.id, events: [] })
   await log.append([event])
   expect([await emit(), await emit()]).toEqual(['done', 'duplicate'])
-  await log.append(Array.from({ length: 100_000 }, () => eventOf('other')))
+  await log.append(Array.from({ length: 100_000 }, () => other))
   expect(await emit()).toBe('duplicate')
   expect((await log.maintain()).dropped).toBe(1)
   expect(await emit()).toBe('done')
