@@ -192,8 +192,12 @@ export const durationOptions: readonly DurationOption[] = [
   row('redis/src/store/options.ts: keyRetentionMs', whole(DAY_MS, LONGEST_KEPT_MS), (ms) =>
     redisStore({ client: redis, keyRetentionMs: ms }),
   ),
-  row('redis/src/store/options.ts: replicas.timeoutMs', whole(1, HALF_MS), (ms) =>
-    redisStore({ client: redis, replicas: { count: 1, timeoutMs: ms } }),
+  row('redis/src/store/options.ts: replicas.timeoutMs', whole(1, Math.floor(HALF_MS / 2)), (ms) =>
+    redisStore({
+      client: redis,
+      commandTimeoutMs: HALF_MS,
+      replicas: { count: 1, timeoutMs: ms },
+    }),
   ),
   row('saga/src/runner/execute.ts: waitMs', anyFrom(0), (ms) =>
     runner().execute(flow, { id: 'one', input: null, waitMs: ms }),

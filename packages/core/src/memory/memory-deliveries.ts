@@ -47,6 +47,10 @@ export interface MemoryDeliveries {
     consumer: string,
     slots: readonly number[],
   ): { slot: number; orderingKey: string; count: number }[]
+  /** Whether an event has a delivery that may still be attempted. */
+  isOpen(eventId: string): boolean
+  /** Forgets the letters that were resolved 30 days ago, as other logs do. */
+  forgetResolved(): void
   /** Sets aside the deliveries of a consumer that is retired. */
   setAside(consumer: string, choice: Retirement): Retired
 }
@@ -168,6 +172,14 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
       return [...counts.values()]
     },
 
+    isOpen: (eventId) =>
+      all.some(({ event, state }) => event.id === eventId && state !== 'resolved'),
+
+    forgetResolved() {
+      const kept = all.filter(({ resolvedAt }) => (resolvedAt ?? now()) > now() - RESOLVED_KEPT_MS)
+      if (kept.length < all.length) all.splice(0, all.length, ...kept)
+    },
+
     setAside(consumer, { remaining, note }) {
       const past = all.filter((each) => each.consumer === consumer && !each.isPast)
       const left = past.filter(({ state }) => state !== 'resolved')
@@ -219,6 +231,8 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
     if (next !== undefined && !Number.isFinite(next.dueAt)) next.dueAt = now()
   }
 }
+
+const RESOLVED_KEPT_MS = 30 * 86_400_000
 
 /** Returns the first of each run, then the second of each, and so on. */
 function inTurns(runs: readonly MemoryDelivery[][]): MemoryDelivery[] {

@@ -4,13 +4,23 @@ import { endsWithin } from '../time/durations.ts'
 import type { MemoryInsides } from './memory-store.ts'
 import { type MemoryTransaction, stagedTransaction } from './memory-transaction.ts'
 
-/** The marks of the events that consumers have taken in, and the transactions that set them. */
+/**
+ * The marks of the events that consumers have taken in, and the transactions that set them. A mark
+ * is kept for as long as its event, or a failed delivery of that.
+ */
 export interface MemoryInbox extends LogInbox<MemoryTransaction> {
   has(consumer: string, eventId: string): boolean
+  /** Forgets the marks of events that were dropped, except of those that `isOpen` is true of. */
+  forget(isOpen: (eventId: string) => boolean): void
 }
 
 export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
-  const processed = new Set<string>()
+  const processed = marks()
+  /** Dropped events that have marks. */
+  const dropped = new Set<string>()
+  outbox.onDropped((events) => {
+    for (const { id } of events) if (processed.isOf(id)) dropped.add(id)
+  })
   /**
    * Events that an open transaction is taking in. Another transaction that wants one of them waits,
    * as for an uncommitted row.
@@ -18,27 +28,40 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
   const pending = new Map<string, Promise<void>>()
 
   return {
-    has: (consumer, eventId) => processed.has(markOf(consumer, eventId)),
+    has: processed.has,
+
+    forget(isOpen) {
+      if (dropped.size === 0) return
+      // An event can have been appended a second time.
+      const there = new Set(outbox.events.map(({ id }) => id))
+      for (const id of dropped) {
+        if (there.has(id)) dropped.delete(id)
+        else if (!isOpen(id)) {
+          dropped.delete(id)
+          processed.forget(id)
+        }
+      }
+    },
 
     async takeIn({ consumer, eventIds, timeoutMs }) {
-      const marks = eventIds.map((eventId) => markOf(consumer, eventId))
+      const wanted = eventIds.map((eventId) => markOf(consumer, eventId))
       const until = performance.now() + timeoutMs
       // Nothing is awaited between this check and what follows, so both are one step.
-      for (let busy = isBusy(marks); busy !== undefined; busy = isBusy(marks)) {
+      for (let busy = isBusy(wanted); busy !== undefined; busy = isBusy(wanted)) {
         await endOf(busy, until, timeoutMs)
       }
-      const fresh = new Set(eventIds.filter((_, at) => !processed.has(marks[at] ?? '')))
+      const fresh = new Set(eventIds.filter((eventId) => !processed.has(consumer, eventId)))
       let letGo = (): void => {}
       const ended = new Promise<void>((resolve) => {
         letGo = resolve
       })
-      for (const mark of marks) pending.set(mark, ended)
+      for (const mark of wanted) pending.set(mark, ended)
 
       let open = true
       const staged = stagedTransaction(data, () => open)
       const end = (): void => {
         open = false
-        for (const mark of marks) pending.delete(mark)
+        for (const mark of wanted) pending.delete(mark)
         letGo()
       }
       return {
@@ -47,7 +70,7 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
         async commit(events) {
           if (!open) return
           staged.commitTo(data)
-          for (const mark of marks) processed.add(mark)
+          for (const eventId of eventIds) processed.add(consumer, eventId)
           outbox.append(events)
           end()
         },
@@ -63,15 +86,29 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
       for (let busy = isBusy([mark]); busy !== undefined; busy = isBusy([mark])) {
         await endOf(busy, until, LONGEST_MS)
       }
-      if (processed.has(mark)) return 'duplicate'
-      processed.add(mark)
+      if (processed.has(consumer, eventId)) return 'duplicate'
+      processed.add(consumer, eventId)
       outbox.append(events)
       return 'done'
     },
   }
 
-  function isBusy(marks: readonly string[]): Promise<void> | undefined {
-    return marks.map((mark) => pending.get(mark)).find((each) => each !== undefined)
+  function isBusy(wanted: readonly string[]): Promise<void> | undefined {
+    return wanted.map((mark) => pending.get(mark)).find((each) => each !== undefined)
+  }
+}
+
+/** Which consumers have taken in which events, by the event. */
+function marks() {
+  const byEvent = new Map<string, Set<string>>()
+  return {
+    isOf: (eventId: string): boolean => byEvent.has(eventId),
+    has: (consumer: string, eventId: string): boolean =>
+      byEvent.get(eventId)?.has(consumer) === true,
+    add(consumer: string, eventId: string): void {
+      byEvent.set(eventId, (byEvent.get(eventId) ?? new Set()).add(consumer))
+    },
+    forget: (eventId: string): boolean => byEvent.delete(eventId),
   }
 }
 

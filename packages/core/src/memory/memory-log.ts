@@ -27,7 +27,8 @@ export interface MemoryLogOptions {
 /**
  * Reads the events of a {@link memoryStore} as a log: the whole contract in one process, for tests
  * and examples. What consumers write in their transactions goes into the store's `data`. A store
- * has one log. The log keeps the last 100,000 events, and all that some consumer has yet to pass.
+ * has one log. The log keeps the last 100,000 events, and all that some consumer has yet to pass;
+ * what consumers took in, for as long as its event; and resolved dead letters for 30 days.
  * Throws {@link OptionsError}.
  *
  * @example
@@ -190,7 +191,10 @@ export function memoryLog(
     operations: trail.operations,
 
     async maintain() {
-      return { dropped: outbox.trim(), missing: [], abandoned: [] }
+      const dropped = outbox.trim()
+      inbox.forget(deliveries.isOpen)
+      deliveries.forgetResolved()
+      return { dropped, missing: [], abandoned: [] }
     },
   }
 }

@@ -15,12 +15,15 @@ export interface MemoryOutbox {
   keepFrom(number: () => number): void
   /** Drops the events that are no longer needed, and returns how many it dropped. */
   trim(): number
+  /** Sets a function that is told which events were dropped. */
+  onDropped(tell: (dropped: readonly OutboxEvent[]) => void): void
 }
 
 export function memoryOutbox(): MemoryOutbox {
   const appended = new WeakMap<OutboxEvent, number>()
   const events: OutboxEvent[] = []
   const readers: (() => number)[] = []
+  const told: ((dropped: readonly OutboxEvent[]) => void)[] = []
   let first = 0
 
   return {
@@ -42,13 +45,17 @@ export function memoryOutbox(): MemoryOutbox {
       readers.push(number)
     },
     trim,
+    onDropped(tell) {
+      told.push(tell)
+    },
   }
 
   function trim(): number {
     const kept = first + events.length - EVENTS_KEPT
     const count = Math.max(0, Math.min(kept, ...readers.map((reader) => reader())) - first)
-    events.splice(0, count)
+    const dropped = events.splice(0, count)
     first += count
+    for (const tell of told) tell(dropped)
     return count
   }
 }

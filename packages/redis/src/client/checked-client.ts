@@ -28,11 +28,21 @@ export type AnyRedisSubscriber = RedisSubscriber | NodeRedisSubscriber | GlideSu
  * says what to write instead.
  */
 export function checkedClient(client: AnyRedisClient, of: 'redisStore' | 'redisLog'): RedisClient {
-  if (isNodeRedis(client)) return fromNodeRedis(client)
-  if (isGlide(client)) return fromGlide(client)
   if (isIoredis(client)) return client
-  throw new OptionsError(`${of}(): ${complaintOf(client, of)}`)
+  const known = adapted.get(Object(client))
+  if (known !== undefined) return known
+  const made = isNodeRedis(client)
+    ? fromNodeRedis(client)
+    : isGlide(client)
+      ? fromGlide(client)
+      : undefined
+  if (made === undefined) throw new OptionsError(`${of}(): ${complaintOf(client, of)}`)
+  adapted.set(client, made)
+  return made
 }
+
+/** One for each client, so that all stores on it share what is kept for it: `shared-wait.ts`. */
+const adapted = new WeakMap<object, RedisClient>()
 
 /** iovalkey is a fork of ioredis and has the same methods. */
 function isIoredis(client: unknown): client is RedisClient {

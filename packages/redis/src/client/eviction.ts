@@ -1,6 +1,6 @@
 import { OncekeyError, within } from '@oncekey/core'
 import type { Connection } from './connection.ts'
-import { isRefusal, storeError } from './store-error.ts'
+import { isErrorReply, storeError } from './store-error.ts'
 import { storeTimeout } from './store-timeout.ts'
 
 /**
@@ -67,7 +67,7 @@ async function evictionPolicy({
   const answers = await Promise.allSettled(asked)
   const told = answers.filter((answer) => answer.status === 'fulfilled')
   const failed = answers.find((answer) => answer.status === 'rejected')
-  if (told.length === 0 && failed !== undefined && !isRefusal(failed.reason)) {
+  if (told.length === 0 && failed !== undefined && !isErrorReply(failed.reason)) {
     throw storeError('store-unavailable', failed.reason)
   }
   // A client of a Cluster may give the answers of all nodes in one text.

@@ -45,10 +45,10 @@ export function isMoving(error: unknown): error is Error {
  * was no refusal, no node has replied, and the caller throws its timeout error instead.
  */
 export function slotMoves({ message }: Error): Error {
-  return new Error(
+  const text =
     'the hash slot of this key is being moved between nodes, and until that is done Redis takes no ' +
-      `command about several of its keys: ${message}`,
-  )
+    `command about several of its keys: ${message}`
+  return Object.assign(new Error(text), { name: 'SlotMoves' })
 }
 
 const PAUSE_MS = 50

@@ -3,9 +3,11 @@ import { backlog } from './backlog.ts'
 import type { Connection } from './connection.ts'
 import { lostConnections } from './lost-connections.ts'
 import { type Patience, slotMoves } from './moving-slot.ts'
+import { probes } from './probes.ts'
 import type { Replicas } from './replicas.ts'
-import type { Script } from './script.ts'
+import { type Script, script as scriptOf } from './script.ts'
 import { type Replicated, scriptSender } from './send-script.ts'
+import { isAnswer } from './store-error.ts'
 import { storeTimeout } from './store-timeout.ts'
 
 export type { Replicated } from './send-script.ts'
@@ -45,9 +47,10 @@ export interface ScriptRunner {
   sendInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Sent<Reply>
 
   /**
-   * As `run`, and also returns, from the same round trip, how many replicas have what the script
-   * wrote (`WAIT`). The number is for all writes so far, those of other clients included, because
-   * Redis counts up to the end of its log at that moment.
+   * As `run`, and also returns how many replicas have what the script wrote (`WAIT`): from the same
+   * round trip, or from the next one if another `WAIT` is under way (`shared-wait.ts`). The number
+   * is for all writes so far, those of other clients included, because Redis counts up to the end
+   * of its log at that moment.
    */
   runReplicated<Question, Reply>(
     script: Script<Question, Reply>,
@@ -76,6 +79,12 @@ export interface Sent<Reply> {
    * a word, as ioredis does without `autoResendUnfulfilledCommands`.
    */
   isKept(): boolean
+  /**
+   * Whether the client does not have the command any more. That is so after a reply, and once a
+   * connection was lost. After the client's own rejection, such as that of ioredis with
+   * `commandTimeout`, it is so once something that was sent later is answered, for which this asks.
+   */
+  isGone(): Promise<boolean>
 }
 
 /**
@@ -86,8 +95,14 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   const sender = scriptSender(client)
   const unanswered = backlog()
   const lost = lostConnections(client)
+  let sentSoFar = 0
+  const nextNumber = (): number => {
+    sentSoFar += 1
+    return sentSoFar
+  }
+  const asked = probes(probe, { nextNumber, timeoutMs: commandTimeoutMs })
   const clock = deadlines<Waiting>(commandTimeoutMs, (waiting) => {
-    waiting.settled = unanswered.late(waiting.partition())
+    waiting.settled = unanswered.late(waiting.command.partition())
     waiting.reject(late(commandTimeoutMs, waiting.patience))
   })
 
@@ -95,15 +110,15 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   function inTime<Reply>(
     sent: Promise<Reply>,
     patience: Patience,
-    partition: () => string,
+    command: Command,
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { reject, patience, partition, settled: undefined }
+      const waiting: Waiting = { reject, patience, command, settled: undefined }
       const deadline = clock.start(waiting)
       const settled = (): void => {
         clock.stop(deadline)
         if (waiting.settled !== undefined) waiting.settled()
-        else if (!unanswered.isEmpty()) unanswered.answered(partition())
+        else if (!unanswered.isEmpty()) unanswered.answered(command.partition())
       }
       sent.then(
         (reply) => {
@@ -111,16 +126,15 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
           resolve(reply)
         },
         (error) => {
-          settled()
+          clock.stop(deadline)
+          if (isAnswer(error)) settled()
+          else if (!command.isKept()) waiting.settled?.()
+          // What the client has rejected by itself it may keep, so that stays unanswered.
+          else waiting.settled ??= unanswered.late(command.partition())
           reject(error)
         },
       )
     })
-  }
-
-  function keeping(): () => boolean {
-    const before = lost.count
-    return () => lost.count === before
   }
 
   /** The hash tag that all keys of a script share. */
@@ -129,16 +143,50 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     return script.keys(question)[0]?.match(/\{(.*?)\}/)?.[1] ?? ''
   }
 
+  function begun<Question>(script: Script<Question, unknown>, question: Question): Command {
+    const before = lost.count
+    return {
+      number: nextNumber(),
+      isKept: () => lost.count === before,
+      partition: () => partitionOf(script, question),
+    }
+  }
+
+  function sentOf<Question, Reply>(
+    script: Script<Question, unknown>,
+    question: Question,
+    { number, isKept, partition }: Command,
+    { inTime, atLast }: Pick<Sent<Reply>, 'inTime' | 'atLast'>,
+  ): Sent<Reply> {
+    return {
+      inTime,
+      atLast,
+      isKept,
+      async isGone() {
+        if (!isKept()) return true
+        const end = await endOf(atLast)
+        if (end !== 'rejected') return end === 'answered'
+        return asked.passed(partition(), script.keys(question)[0] ?? '', number)
+      },
+    }
+  }
+
+  function probe(key: string) {
+    const { isKept } = begun(probeScript, key)
+    const isAnswered = sender.sendText(probeScript, key).then(() => true, isAnswer)
+    return { isAnswered, isKept }
+  }
+
   function send<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
     insistMs = commandTimeoutMs,
   ): Sent<Reply> {
     const patience = patienceOf(insistMs)
-    const isKept = keeping()
+    const command = begun(script, question)
     const atLast = sender.send(script, question, patience)
-    const answer = inTime(atLast, patience, () => partitionOf(script, question))
-    return { inTime: answer, atLast, isKept }
+    const answer = inTime(atLast, patience, command)
+    return sentOf(script, question, command, { inTime: answer, atLast })
   }
 
   function sendReplicated<Question, Reply>(
@@ -147,11 +195,13 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     replicas: Replicas,
     insistMs = commandTimeoutMs,
   ): Sent<Replicated<Reply>> {
-    const withinMs = commandTimeoutMs + replicas.timeoutMs
+    // It may first wait for the end of a `WAIT` that is under way, and then for its own.
+    const withinMs = commandTimeoutMs + 2 * replicas.timeoutMs
     const patience = patienceOf(insistMs)
-    const isKept = keeping()
+    const command = begun(script, question)
     const atLast = sender.sendAndWait(script, question, replicas, patience)
-    return { inTime: within(withinMs, atLast, () => late(withinMs, patience)), atLast, isKept }
+    const answer = within(withinMs, atLast, () => late(withinMs, patience))
+    return sentOf(script, question, command, { inTime: answer, atLast })
   }
 
   return {
@@ -162,10 +212,10 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
       !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
     sendInOrder(script, question) {
-      const isKept = keeping()
+      const command = begun(script, question)
       const atLast = sender.sendText(script, question)
       const answer = within(commandTimeoutMs, atLast, () => storeTimeout(commandTimeoutMs))
-      return { inTime: answer, atLast, isKept }
+      return sentOf(script, question, command, { inTime: answer, atLast })
     },
 
     runReplicated: (script, question, on, insistMs) =>
@@ -174,10 +224,37 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   }
 }
 
+/** A command that was begun, by its number among all of this runner. */
+interface Command {
+  readonly number: number
+  isKept(): boolean
+  partition(): string
+}
+
+/** How a command has ended so far. */
+function endOf(atLast: Promise<unknown>): Promise<'pending' | 'answered' | 'rejected'> {
+  return new Promise((resolve) => {
+    setImmediate(() => resolve('pending'))
+    atLast.then(
+      () => resolve('answered'),
+      (error) => resolve(isAnswer(error) ? 'answered' : 'rejected'),
+    )
+  })
+}
+
+/** Changes and reads nothing. */
+const probeScript: Script<string, unknown> = scriptOf({
+  name: 'probe',
+  text: 'return 1',
+  keys: (key) => [key],
+  args: () => [],
+  reply: (raw) => raw,
+})
+
 interface Waiting {
   readonly reject: (error: Error) => void
   readonly patience: Patience
-  readonly partition: () => string
+  readonly command: Command
   /** Set once it is late. */
   settled: (() => void) | undefined
 }

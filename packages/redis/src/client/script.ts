@@ -61,5 +61,6 @@ export function wordIn<Word extends string>(raw: unknown, words: readonly Word[]
 
 export function unreadable(raw: unknown): TypeError {
   const shown = Buffer.isBuffer(raw) ? raw.toString('latin1') : String(raw)
-  return new TypeError(`Not an answer of Oncekey's script: ${JSON.stringify(shown.slice(0, 80))}`)
+  const text = `Not an answer of Oncekey's script: ${JSON.stringify(shown.slice(0, 80))}`
+  return Object.assign(new TypeError(text), { name: 'UnreadableReply' })
 }

@@ -2,6 +2,7 @@ import { isMoving, type Patience, whileMoving } from './moving-slot.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
 import { integerIn, type Script, type ScriptArgument } from './script.ts'
+import { lostRefusal, sharedWait, type Waited, type WaitingCall } from './shared-wait.ts'
 
 /**
  * Sends scripts by their digest, and their text if the server does not know the digest. Each
@@ -15,7 +16,7 @@ export interface ScriptSender {
     question: Question,
     patience: Patience,
   ): Promise<Reply>
-  /** With `WAIT` behind it, in one round trip. */
+  /** With a `WAIT` behind it that it may share with others: see `shared-wait.ts`. */
   sendAndWait<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
@@ -33,6 +34,7 @@ export interface Replicated<Reply> {
 
 export function scriptSender(client: RedisClient): ScriptSender {
   const call = caller(client)
+  const share = sharedWait(client)
   return { send, sendAndWait, sendText }
 
   async function send<Question, Reply>(
@@ -76,25 +78,21 @@ export function scriptSender(client: RedisClient): ScriptSender {
     patience: Patience,
   ): Promise<Replicated<Reply>> {
     const args = argumentsOf(script, question)
-    const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
-      inOnePipeline(client, [
-        [...command, args],
-        // WAIT goes on the same connection, because it counts replicas of what was written on its
-        // own connection. On a new connection it would count every replica at once.
-        ['wait', replicas.count, replicas.timeoutMs],
-      ])
-    const inFull = (): Promise<unknown[]> => callAndWait('evalBuffer', script.text)
+    const [key = ''] = script.keys(question)
+    const callAndWait = (method: WaitingCall['method'], what: string): Promise<Waited> =>
+      share({ method, script: what, args, key, replicas })
+    const inFull = (): Promise<Waited> => callAndWait('evalBuffer', script.text)
     // A Cluster follows a redirection only for a single command. Sending the script alone also
     // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
     // work done.
-    const aloneFirst = async (): Promise<unknown[]> => {
+    const aloneFirst = async (): Promise<Waited> => {
       await send(script, question, patience)
       return inFull()
     }
-    const answers = await callAndWait('evalshaBuffer', script.sha).catch((error) =>
+    const { reply, acknowledged } = await callAndWait('evalshaBuffer', script.sha).catch((error) =>
       afterRefusal(error, patience, inFull, aloneFirst),
     )
-    return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
+    return { reply: script.reply(reply, question), acknowledged: integerIn(acknowledged) }
   }
 
   async function sendText<Question, Reply>(
@@ -156,21 +154,17 @@ function corker(client: RedisClient): () => void {
 }
 
 /**
- * Throws the first error among the results, because the pipeline itself never fails. If a Cluster's
- * last answer is ASK when ioredis has followed as many redirections as it may, it loses that
- * answer, and there are fewer results than commands: the command was refused.
+ * Throws the first error among the results, because the pipeline itself never fails, or what it has
+ * lost: see `lostRefusal`.
  */
 async function inOnePipeline(client: RedisClient, commands: unknown[][]): Promise<unknown[]> {
   const results = (await client.pipeline(commands).exec()) ?? []
-  if (results.length < commands.length) throw new Error(LOST_REFUSAL)
+  if (results.length < commands.length) throw lostRefusal()
   return results.map(([error, reply]) => {
     if (error) throw error
     return reply
   })
 }
-
-/** As ioredis says it of a command that is in no pipeline, so that `isMoving` knows it. */
-const LOST_REFUSAL = 'Too many Cluster redirections. Last error: ReplyError: ASK (its text is lost)'
 
 function argumentsOf<Question>(
   script: Script<Question, unknown>,

@@ -16,9 +16,51 @@ export function storeError(
       })
 }
 
-/** Whether Redis itself refused the command. If not, Redis may still have carried it out. */
+/**
+ * Whether Redis itself refused the command, so that nothing of it was carried out. That is known of
+ * its own codes only. A proxy answers as well if a server has not answered it, which may have
+ * carried the command out (`upstream failure` of Envoy), and `ERR` can come from the middle of a
+ * script.
+ */
 export function isRefusal(error: unknown): boolean {
+  return isErrorReply(error) && REFUSALS.some((pattern) => pattern.test(error.message))
+}
+
+/** Whether a server, or a proxy before it, has replied with this error. */
+export function isErrorReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
+}
+
+/**
+ * Whether the error tells of a reply, readable or not. After any other the client may still have
+ * the command, although it has rejected it: ioredis with `commandTimeout` has.
+ */
+export function isAnswer(error: unknown): boolean {
+  if (isErrorReply(error)) return true
+  return error instanceof Error && (ANSWERED.has(error.name) || REDIRECTED.test(error.message))
+}
+
+/** The names of our own errors about replies. */
+const ANSWERED: ReadonlySet<string> = new Set(['UnreadableReply', 'SlotMoves'])
+/** What ioredis says after its last redirection. */
+const REDIRECTED = /^Too many Cluster redirections/
+
+/**
+ * In Redis 6 the code follows the script's own name and a dash. The first write of a script is the
+ * only one that a full server, a replica, or one without replicas or disk refuses. A script that an
+ * operator ends has written nothing.
+ */
+const REFUSALS: readonly RegExp[] = [
+  /(^|-)(OOM|READONLY|NOREPLICAS|MISCONF) /,
+  /^(NOSCRIPT|LOADING|MASTERDOWN|BUSY|NOAUTH|WRONGPASS|DENIED|NOPROTO) /,
+  /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|CROSSSLOT) /,
+  /^NOPERM (?!ACL failure in script)(?!.* script: )/s,
+  /^WRONGTYPE |against a key holding the wrong kind|killed by user/i,
+]
+
+/** The reason if a command is not sent because of `backlog.ts`. */
+export function hanging(): Error {
+  return new Error('it has not answered hundreds of commands, and is asked only now and then')
 }
 
 /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Due, type EventLog, PAGE_BYTES, type TakeDue, upToBytes } from '@oncekey/core'
 import { type NextDue, nextDueScript } from './scripts/deliveries/next-due.ts'
 import { pageRetryingScript } from './scripts/deliveries/page-retrying.ts'
@@ -37,12 +38,16 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
     some.numbers.push(number)
     bySlot.set(slot, some)
   }
-  const started = await log.askSlots(startDeliveriesScript, [...bySlot.values()], (slots) => ({
-    consumer,
-    slots,
-  }))
+  const start = randomUUID()
+  // A node that answered the first call may be away by the second, or refuse what writes.
+  const { replies: started, away } = await log.askSlotsThere(
+    startDeliveriesScript,
+    [...bySlot.values()],
+    (slots) => ({ consumer, start, slots }),
+  )
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
-  const next = waiting.find((each) => !byId.has(idOf(each)))
+  const slotsAway = new Set(away.map(({ slot }) => slot))
+  const next = waiting.find((each) => !byId.has(idOf(each)) && !slotsAway.has(each.slot))
   return {
     // In the order in which they are due.
     deliveries: [...chosen].flatMap((each) => {

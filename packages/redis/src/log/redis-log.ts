@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkEvents, type EventLog, OncekeyError, type Settle } from '@oncekey/core'
 import { evictionWatch } from '../client/eviction.ts'
+import { hanging, storeError } from '../client/store-error.ts'
 import { redisOperations } from '../store/operator/operations.ts'
 import { openAttemptKeys } from '../store/record/record-keys.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
@@ -129,13 +130,13 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
           ...unreadable.upTo(consumer, move.slot, entryIdOf(move.position)),
         ],
       }))
-      const moved = await log.askSlotsThere(advanceScript, asked, (slots) => ({ consumer, slots }))
+      const moved = await log.writeSlots(advanceScript, asked, (slots) => ({ consumer, slots }))
       for (const { slot, position } of moves) unreadable.passed(consumer, slot, entryIdOf(position))
       return { lost: lostIn(moved) }
     },
 
     async suspect(request) {
-      return (await log.ask(suspectEventScript, request)) ?? 'lost'
+      return (await log.ask(suspectEventScript, { ...request, start: randomUUID() })) ?? 'lost'
     },
 
     takeDue: (request) => takeDue(log, request),
@@ -153,8 +154,11 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
       checkEvents(events)
       const [first] = events
       if (first === undefined) return
-      const keys = openAttemptKeys(first.orderingKey, randomUUID())
-      await log.ask(appendEventsScript, { ...keys, events })
+      const question = { ...openAttemptKeys(first.orderingKey, randomUUID()), events }
+      if (log.scripts.hangs(appendEventsScript, question)) {
+        throw storeError('store-unavailable', hanging())
+      }
+      await log.ask(appendEventsScript, question)
     },
 
     lag: (consumer) => lagOf(log, consumer),
@@ -188,7 +192,7 @@ async function settle(
         ...(startsLeft !== undefined && { startsLeft }),
       })),
   }))
-  const ended = await log.askSlotsThere(settleDeliveriesScript, asked, (slots) => ({
+  const ended = await log.writeSlots(settleDeliveriesScript, asked, (slots) => ({
     consumer,
     slots,
   }))

@@ -3,7 +3,7 @@ import { type Attempt, type Completion, completionForLater, type Fingerprint } f
 import { tooFew } from '../client/replicas.ts'
 import type { ScriptRunner, Sent } from '../client/run-script.ts'
 import type { Script } from '../client/script.ts'
-import { storeError } from '../client/store-error.ts'
+import { hanging, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
 import type { LateEnds } from './late-ends.ts'
 import { noTransaction } from './no-transaction.ts'
@@ -124,8 +124,11 @@ export function attempts({
       if (ended !== undefined) return ended === 'stored' ? 'stored' : 'superseded'
       const [first] = events
       if (first !== undefined && writes === 'keep') {
-        const keys = openAttemptKeys(first.orderingKey, token)
-        await write(appendEventsScript, { ...keys, events }).inTime
+        const question = { ...openAttemptKeys(first.orderingKey, token), events }
+        // No claim came before it, which would have been refused.
+        if (scripts.hangs(appendEventsScript, question))
+          throw storeError('commit-failed', hanging())
+        await write(appendEventsScript, question).inTime
       }
       ended = 'stored'
       return 'stored'

@@ -1,9 +1,9 @@
-import { type Claim, type Decision, OncekeyError } from '@oncekey/core'
+import { type Claim, type Decision, OncekeyError, warnOnce } from '@oncekey/core'
 import { evictionGuard } from '../client/eviction.ts'
 import { lostConnections } from '../client/lost-connections.ts'
-import { tooFew } from '../client/replicas.ts'
+import { type Replicas, tooFew } from '../client/replicas.ts'
 import type { Replicated, ScriptRunner } from '../client/run-script.ts'
-import { isRefusal, storeError } from '../client/store-error.ts'
+import { hanging, isRefusal, storeError } from '../client/store-error.ts'
 import type { Attempts } from './attempts.ts'
 import type { GiveBack } from './give-back.ts'
 import type { LateEnds } from './late-ends.ts'
@@ -42,6 +42,7 @@ export function beginning({
   const resendsUnseen = options.client.resendsUnseen === true
 
   async function begin(claim: Claim): Promise<Decision<never>> {
+    if (replicas !== undefined) checkLease(claim.leaseMs, replicas)
     await refuseEviction()
     const keys = recordKeys(claim)
     const lateEnd = late.tried(keys.id, claim.signal)
@@ -159,8 +160,18 @@ function isOver({ kind }: ClaimReply | Decision<never>): boolean {
   return kind === 'replay' || kind === 'result-gone'
 }
 
-function hanging(): Error {
-  return new Error('it has not answered hundreds of commands, and is asked only now and then')
+/**
+ * A completion may come to Redis `timeoutMs` after the last renewal's third of the lease, and that
+ * renewal may have waited as long itself.
+ */
+function checkLease(leaseMs: number, { timeoutMs }: Replicas): void {
+  if (leaseMs >= 4 * timeoutMs) return
+  warnOnce(
+    `redis-replicas-lease:${leaseMs}:${timeoutMs}`,
+    `redisStore(): \`leaseMs\` is ${leaseMs}, and \`replicas.timeoutMs\` ${timeoutMs}. While a replica is missing, a ` +
+      'lease can end before the completion comes to Redis, and a retry would run the handler again: ' +
+      `choose a \`leaseMs\` of at least ${4 * timeoutMs}.`,
+  )
 }
 
 function readable<T>(read: () => T): T {

@@ -42,8 +42,10 @@ export interface RedisStoreOptions {
   readonly keyRetentionMs?: number
   /**
    * How many replicas must have a completion before it counts (`WAIT`). If fewer have it within
-   * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. What this
-   * promises and what it does not is under "How durable it is" on the page of `@oncekey/redis`.
+   * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. `timeoutMs`
+   * is at most half of `commandTimeoutMs`, because `WAIT` holds up every other command of its
+   * connection, and less than a quarter of `leaseMs`. What this promises and what it does not is
+   * under "How durable it is" on the page of `@oncekey/redis`.
    * @default none: only the primary counts
    */
   readonly replicas?: Replicas
@@ -90,7 +92,16 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
   if (resolved.replicas !== undefined) {
     refuseReplicas(options.client)
     wholeNumber('replicas.count', resolved.replicas.count, 1_000)
-    wholeNumber('replicas.timeoutMs', resolved.replicas.timeoutMs, LONGEST_TIMEOUT_MS)
+    const { timeoutMs } = resolved.replicas
+    wholeNumber('replicas.timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
+    const most = Math.floor(resolved.commandTimeoutMs / 2)
+    if (timeoutMs > most) {
+      throw new OptionsError(
+        'redisStore(): `replicas.timeoutMs` must not be more than half of `commandTimeoutMs`, because ' +
+          `while a replica is missing every other command waits for so long: write at most ${most}, or a ` +
+          `\`commandTimeoutMs\` of at least ${2 * timeoutMs}.`,
+      )
+    }
   }
   if (resolved.whenEvicting !== 'refuse' && resolved.whenEvicting !== 'warn') {
     throw new OptionsError(

@@ -4,9 +4,10 @@ import type { Sent } from '../client/run-script.ts'
 /**
  * The attempts of work that is insisted on. A server that hangs breaks no connection, so the client
  * keeps what was sent until it is answered, however long that takes, and a command that is sent
- * again each time would fill the memory. So a piece of work is sent again only once the client has
- * given its command up or has lost a connection that was up; until then an attempt waits for that
- * command.
+ * again each time would fill the memory. So a piece of work is sent again only once the client does
+ * not have its command any more: the server has refused it, or a connection was lost that was up,
+ * or the client has rejected it and the server has answered something later. Until then an attempt
+ * waits for that command, or asks something small.
  */
 export interface SentOnce<Work> {
   /** Tells of a command for this work that was sent before. */
@@ -21,23 +22,25 @@ export function sentOnce<Work extends object>(
   /** The commands that the client still has. */
   const underWay = new WeakMap<Work, Command>()
 
-  function watch(work: Work, { inTime, atLast, isKept }: Sent<unknown>): Command {
-    inTime.catch(() => {})
-    const isAnswered = atLast.then(
+  function watch(work: Work, sent: Sent<unknown>): Command {
+    sent.inTime.catch(() => {})
+    const isAnswered = sent.atLast.then(
       () => true,
       () => {
-        if (underWay.get(work) === command) underWay.delete(work)
+        command.isRejected = true
         return false
       },
     )
-    const command: Command = { isAnswered, isKept }
+    const command: Command = { sent, isAnswered, isRejected: false }
     underWay.set(work, command)
     return command
   }
 
   async function isDone(work: Work): Promise<boolean> {
     const before = underWay.get(work)
-    const { isAnswered } = before?.isKept() === true ? before : watch(work, send(work))
+    const isPending = before?.isRejected === false && before.sent.isKept()
+    if (!isPending && before !== undefined && !(await before.sent.isGone())) return false
+    const { isAnswered } = isPending ? before : watch(work, send(work))
     return (await endsWithin(isAnswered, timeoutMs)) && (await isAnswered)
   }
 
@@ -54,6 +57,7 @@ export function sentOnce<Work extends object>(
 }
 
 interface Command {
+  readonly sent: Sent<unknown>
   readonly isAnswered: Promise<boolean>
-  readonly isKept: Sent<unknown>['isKept']
+  isRejected: boolean
 }

@@ -1,6 +1,6 @@
 import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
-import { isRefusal } from '../../src/client/store-error.ts'
+import { isErrorReply } from '../../src/client/store-error.ts'
 import { fromGlide, subscriberOfGlide } from '../../src/client/valkey-glide.ts'
 
 /** What a command throws whose reply from glide is this error. */
@@ -20,7 +20,7 @@ test.each([
   ['ReadOnly: a replica', 'READONLY'],
 ])('the server refused: %s', async (message, code) => {
   const error = await thrown(message)
-  expect(isRefusal(error)).toBe(true)
+  expect(isErrorReply(error)).toBe(true)
   expect(String(error)).toContain(`ReplyError: ${code} `)
 })
 
@@ -32,7 +32,7 @@ test.each([
   'constructor: x',
   'timed out',
 ])('the outcome is unknown: %s', async (message) => {
-  expect(isRefusal(await thrown(message))).toBe(false)
+  expect(isErrorReply(await thrown(message))).toBe(false)
 })
 
 // A bug: after any failure nothing was heard any more, and a listener that threw was an unhandled

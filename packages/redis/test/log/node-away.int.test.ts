@@ -89,3 +89,69 @@ test('a cluster node that is away stops only the delivery of its own slots', asy
   expect((await log.lag(consumer)).events).toBe(0)
   client.disconnect()
 }, 300_000)
+
+// A bug: the refusal of one node failed the whole round, so no relay delivered the events of any
+// node, and all leases ran out.
+test.each([
+  ['has lost its replicas', ['min-replicas-to-write', '5'], ['min-replicas-to-write', '0']],
+])('a cluster node that %s stops only the delivery of its own slots', async (_, spoil, mend) => {
+  const nodes = cluster.primaries.map(({ port }) => ({ host: '127.0.0.1', port }))
+  const client = new Cluster(nodes)
+  client.on('error', () => {})
+  const log = redisLog({ client })
+  const consumer = 'invoices'
+  const request = { consumer, relay: 'r', types: null, leaseMs: 600_000 }
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  await log.want(request)
+  const { taken } = await log.lease({ ...request, holding: [] })
+  expect(taken).toHaveLength(64)
+  // One failed event in each slot, which is due again.
+  const verdict = { kind: 'retrying', delayMs: 0 } as const
+  await log.advance({
+    consumer,
+    slots: taken.map(({ slot, epoch, position }) => ({
+      slot,
+      epoch,
+      position,
+      calm: true,
+      failed: [{ event: loggedIn(slot), verdict, attempt }],
+    })),
+  })
+  const one = cluster.primaries[0]
+  try {
+    await one?.cli('config', 'set', ...spoil)
+    const slots = taken.map(({ slot, epoch }) => ({ slot, epoch }))
+    const due = await log.takeDue({ consumer, slots, except: [], limit: 100 })
+    expect(due.deliveries.length).toBeGreaterThan(100 / 4)
+    expect(due.deliveries.length).toBeLessThan(64)
+    expect(due.nextInMs).toBeNull()
+    const during = await log.lease({ ...request, holding: taken })
+    expect(during.lost.length).toBeGreaterThan(10)
+    expect(during.lost.length).toBeLessThan(40)
+    const { lost } = await log.advance({
+      consumer,
+      slots: taken.map(({ slot, epoch, position }) => ({
+        slot,
+        epoch,
+        position,
+        calm: true,
+        failed: [],
+      })),
+    })
+    expect([...lost].sort()).toEqual([...during.lost].sort())
+  } finally {
+    await one?.cli('config', 'set', ...mend)
+    client.disconnect()
+  }
+})
+
+const attempt = {
+  startedAtMs: 1,
+  durationMs: 1,
+  error: { name: 'Error', message: 'no', code: null, stack: null, fingerprint: 'no' },
+}
+
+function loggedIn(slot: number): LoggedEvent {
+  const { occurredAt, headers, ...event } = eventOf()
+  return { ...event, slot, position: '1-1', headers: '{}', occurredAtMs: occurredAt.getTime() }
+}

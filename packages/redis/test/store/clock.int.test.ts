@@ -49,6 +49,22 @@ test('a lease keeps its length after the clock was put back', async () => {
   expect(await attempt.complete(completionOf())).toBe('superseded')
 })
 
+// A bug: an operator was told `running` for as long as the clock had been put back.
+test('an operator finds the outcome of a dead process after one lease', async () => {
+  const store = redisStore({ client })
+  const claim = claimOf({ leaseMs: 300 })
+  await run(store, claim)
+  const [record = ''] = await client.keys(`*:key:*${claim.key}`)
+  await putClockBack(record, DAY_MS)
+
+  const act = { actor: 'ops', note: 'its process is dead' }
+  expect(await store.keys.release(claim, act)).toBe('running')
+  await waitFor(async () => (await store.keys.get(claim))?.state === 'unknown', {
+    what: 'the lease to end',
+  })
+  expect(await store.keys.release(claim, act)).toBe('done')
+})
+
 test('giving back a claim leaves a released key as it was', async () => {
   const store = redisStore({ client })
   const claim = claimOf()

@@ -87,7 +87,11 @@ describe('a cluster', () => {
   })
 
   test('waits for the replica of the node that has the key when `replicas` is set', async () => {
-    const store = redisStore({ client: connect(), replicas: { count: 1, timeoutMs: 5_000 } })
+    const store = redisStore({
+      client: connect(),
+      commandTimeoutMs: 10_000,
+      replicas: { count: 1, timeoutMs: 5_000 },
+    })
     const claims = Array.from({ length: 30 }, () => claimOf())
     for (const claim of claims) {
       expect(await (await run(store, claim)).complete(completionOf())).toBe('stored')
@@ -96,6 +100,19 @@ describe('a cluster', () => {
     const demanding = redisStore({ client: connect(), replicas: { count: 2, timeoutMs: 50 } })
     const error = await errorOf((await run(demanding, claimOf())).complete(completionOf()))
     expect(error.message).toContain('1 of 2 replicas')
+  })
+
+  // A bug: each completion had a `WAIT` of its own, one after the other on a node's connection.
+  test('has one `WAIT` at a time on a node when a replica is missing', async () => {
+    const replicas = { count: 2, timeoutMs: 500 }
+    for (const options of [{}, { keyPrefix: 'app:' }, { enableAutoPipelining: true }]) {
+      const store = redisStore({ client: connect(options), replicas })
+      const attempts = await Promise.all(Array.from({ length: 60 }, () => run(store, claimOf())))
+      const said = await Promise.all(
+        attempts.map((attempt) => errorOf(attempt.complete(completionOf()))),
+      )
+      for (const { message } of said) expect(message).toContain('1 of 2 replicas had it')
+    }
   })
 
   test('can be its own subscriber', async () => {
@@ -138,7 +155,7 @@ describe('a cluster', () => {
     'that moves a slot in mid-request takes the attempt with it%s',
     async (_, replicas) => {
       const client = connect()
-      const store = redisStore({ client, ...(replicas && { replicas }) })
+      const store = redisStore({ client, commandTimeoutMs: 10_000, ...(replicas && { replicas }) })
       const claim = claimOf()
       const attempt = await run(store, claim)
       const [record = ''] = (await read('keys', `*:key:*${claim.key}`)).flat() as string[]

@@ -66,6 +66,11 @@ describe('invalid options of a store are refused with what to write instead', ()
     ],
     ['no replicas', { client, replicas: { count: 0, timeoutMs: 100 } }, '`replicas.count`'],
     ['replicas without a time', { client, replicas: { count: 1 } }, '`replicas.timeoutMs`'],
+    [
+      'replicas that claims cannot wait for',
+      { client, replicas: { count: 1, timeoutMs: 1_001 } },
+      'write at most 1000, or a `commandTimeoutMs` of at least 2002',
+    ],
     ['another answer to eviction', { client, whenEvicting: 'ignore' }, "'refuse' or 'warn'"],
   ])('%s', (_what, options, hint) => {
     const make = () => redisStore(options as Parameters<typeof redisStore>[0])

@@ -168,7 +168,9 @@ describe('a Redis that refuses', () => {
   test('nothing to a user with the permissions in the README', async () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const [, permissions = ''] = readme.split('## Permissions')
-    const commands = permissions.match(/(?<=[`\s])\+[a-z]+/g) ?? []
+    // What the log needs besides is listed apart.
+    const [ofStore = ''] = permissions.split('`redisLog` also needs')
+    const commands = ofStore.match(/(?<=[`\s])\+[a-z]+/g) ?? []
     expect(commands).toContain('+wait')
     const rules = ['reset', 'on', '>pw', '~oncekey:*', '&oncekey:ended', ...commands]
     await client.call('ACL', 'SETUSER', 'listed', ...rules)
@@ -180,7 +182,11 @@ describe('a Redis that refuses', () => {
     expect(await attempt.renew(60_000)).toBe('held')
     expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
     await (await run(store, claimOf())).release()
-    await (await run(store, claimOf())).abandon()
+    const abandoned = claimOf()
+    await (await run(store, abandoned)).abandon()
+    expect(await store.keys.release(abandoned, { actor: 'ops', note: 'it is over' })).toBe('done')
+    const { items } = await store.operations.list({}, { limit: 10 })
+    expect(items.map(({ act }) => act)).toEqual(['keys.release'])
     const open = await store.open({ leaseMs: 1 })
     expect(await open.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
     const replicated = await errorOf((await run(waiting, claimOf())).complete(completionOf()))
@@ -202,6 +208,19 @@ describe('a Redis that refuses', () => {
     await client.call('ACL', 'SETUSER', 'app', '+xadd', 'resetchannels')
     // It also works without the channel: waiting claims then return at their deadline.
     expect(await attempt.complete(completionOf({ events }))).toBe('stored')
+  })
+
+  // A bug: the claim had written before it was refused, and was not given back: the key stayed taken.
+  test('a command in the middle of a claim, which is given back', async () => {
+    await client.call('ACL', 'SETUSER', 'half', 'reset', 'on', '>pw', '~*', '+@all', '-pexpire')
+    const as = { username: 'half', password: 'pw', enableReadyCheck: false }
+    const claim = claimOf({ whenUnknown: 'hold' })
+    const error = await errorOf(redisStore({ client: connect(server.url, as) }).begin(claim))
+    expect(error.code).toBe('store-unavailable')
+    const store = redisStore({ client })
+    await waitFor(async () => (await kindOf(store, retryOf(claim))) === 'run', {
+      what: 'the key to be free',
+    })
   })
 
   test('a key of ours that holds another type', async () => {

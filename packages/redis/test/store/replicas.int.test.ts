@@ -39,7 +39,11 @@ describe.each([
   test('a completion that the replica has is stored, and was on the replica when it was confirmed', async () => {
     const client = connect()
     try {
-      const store = redisStore({ client, replicas: { count: 1, timeoutMs: 5_000 } })
+      const store = redisStore({
+        client,
+        commandTimeoutMs: 10_000,
+        replicas: { count: 1, timeoutMs: 5_000 },
+      })
       const claim = claimOf()
       const attempt = await run(store, claim)
       expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
@@ -128,7 +132,7 @@ describe('with `replicas`, whoever tells of what is on record has written before
   afterAll(() => client.disconnect())
 
   const storeOn = (of: Redis) =>
-    redisStore({ client: of, replicas: { count: 1, timeoutMs: 5_000 } })
+    redisStore({ client: of, commandTimeoutMs: 10_000, replicas: { count: 1, timeoutMs: 5_000 } })
   /** How much was written, by anybody. */
   const written = async (): Promise<number> =>
     Number((await client.info('persistence')).match(/^rdb_changes_since_last_save:(\d+)/m)?.[1])

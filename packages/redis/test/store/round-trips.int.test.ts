@@ -112,7 +112,10 @@ describe.each(clients)('through %s', (_name, connect) => {
   })
 
   test('with `replicas`, a completion waits for them in the same round trip', async () => {
-    const store = await warmStore({ replicas: { count: 1, timeoutMs: 5_000 } })
+    const store = await warmStore({
+      commandTimeoutMs: 10_000,
+      replicas: { count: 1, timeoutMs: 5_000 },
+    })
     const attempts = [await run(store, claimOf()), await run(store, claimOf())]
     const complete = async () =>
       expect(await attempts.pop()?.complete(completionOf())).toBe('stored')
@@ -121,7 +124,10 @@ describe.each(clients)('through %s', (_name, connect) => {
   })
 
   test('with `replicas`, a replay takes one more round trip to ask whether they have it', async () => {
-    const store = await warmStore({ replicas: { count: 1, timeoutMs: 5_000 } })
+    const store = await warmStore({
+      commandTimeoutMs: 10_000,
+      replicas: { count: 1, timeoutMs: 5_000 },
+    })
     const claim = claimOf()
     await (await run(store, claim)).complete(completionOf())
     const replay = async () => expect((await store.begin(retryOf(claim))).kind).toBe('replay')

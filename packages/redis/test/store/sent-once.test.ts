@@ -8,11 +8,12 @@ interface Work {
 /** Work whose commands settle as the test says. */
 function scripted(timeoutMs = 5) {
   const sent: { name: string; answer(): void; giveUp(): void }[] = []
-  const connection = { isKept: true }
+  const connection = { isKept: true, isGone: true }
   const command = (atLast: Promise<unknown>) => ({
     inTime: Promise.reject(new Error('no answer in time')),
     atLast,
     isKept: () => connection.isKept,
+    isGone: async () => connection.isGone,
   })
   const once = sentOnce<Work>(
     ({ name }) =>
@@ -49,6 +50,19 @@ describe('work that is sent until it is answered', () => {
     expect(names()).toEqual(['one', 'one'])
     sent[1]?.answer()
     expect(await attempt()).toEqual(['one'])
+  })
+
+  // A bug: ioredis with `commandTimeout` rejects a command and keeps it, and got a copy each time.
+  test('is not sent again while the client may have what it has rejected', async () => {
+    const { attempt, connection, sent, names } = scripted()
+    connection.isGone = false
+    expect(await attempt()).toEqual([])
+    sent[0]?.giveUp()
+    expect(await attempt()).toEqual([])
+    expect(names()).toEqual(['one'])
+    connection.isGone = true
+    expect(await attempt()).toEqual([])
+    expect(names()).toEqual(['one', 'one'])
   })
 
   test('is sent again if a connection was lost, which may have dropped it without a word', async () => {

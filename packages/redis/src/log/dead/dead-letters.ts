@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type DeadLetterFilter,
   type DeadLetterSource,
@@ -51,6 +52,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 
     async redrive(filter, { limit, ...given }) {
       const by = actedIn('redrive', given)
+      const id = randomUUID()
       const taken: DeadOne[] = []
       const there = new Set(await consumersOf(log))
       if (limit > 0 && filter.retired !== true) {
@@ -66,7 +68,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
         taken.map(({ slot, number, letter }) => ({ slot, number, consumer: letter.origin })),
       )
       const told = await soFar(inPortions(groups), (asked) =>
-        log.askSlotsTold(redriveDeadScript, asked, (slots) => ({ ...by, slots })),
+        log.askSlotsTold(redriveDeadScript, asked, (slots) => ({ ...by, id, slots })),
       )
       const outcomes = told.outcomes
       const redriven = new Set(
@@ -90,7 +92,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 
     async discard(ids, note, given) {
       const { actor } = actedIn('discard', given)
-      const question = { note, actor }
+      const question = { note, actor, id: randomUUID() }
       const slotsAsked = slotsOf(ids)
       const { outcomes, failed } = await soFar(inPortions(slotsAsked), (asked) =>
         log.askSlotsTold(discardDeadScript, asked, (slots) => ({ ...question, slots })),

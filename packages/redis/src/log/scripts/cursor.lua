@@ -13,6 +13,7 @@
 --   crashes      how many holders in a row vanished without releasing the slot
 --   suspect      an event that may kill processes
 --   starts       how often the suspect was started
+--   started      the name of its last start
 --   seen         when a relay last asked for the consumer, milliseconds
 --   silent_at    when it was first found silent for so long that it would be abandoned
 --   abandoned    true if the consumer no longer keeps entries from being deleted

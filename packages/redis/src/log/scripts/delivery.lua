@@ -3,8 +3,9 @@
 --   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at,
 --                dead_at, resolved_at, resolution; redrive, the portion of a redrive that was the
 --                last to put it back; tries, the number of attempts so far, of which the last 100
---                are kept; index, the name of its index field (empty: none); and timed_at, when it
---                was last scheduled (in the future if the clock was put back)
+--                are kept; started, the name of its last start; acted, that of the last act on
+--                it; index, the name of its index field (empty: none); and timed_at, when it was
+--                last scheduled (in the future if the clock was put back)
 --   <n>:event    JSON of the event without its data; scripts read only its type
 --   <n>:data     the data, as it was written
 --   <n>:try:<m>  JSON of one attempt; never read by a script

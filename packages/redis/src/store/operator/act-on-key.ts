@@ -30,6 +30,8 @@ export interface ActOnKey {
   readonly keys: RecordKeys
   readonly name: KeyName
   readonly verb: string
+  /** A name that no other act has: a client that lost a connection may send the act again. */
+  readonly id: string
   readonly act: Act
   readonly detail: Readonly<Record<string, unknown>>
 }
@@ -55,6 +57,7 @@ function actScript<Question extends ActOnKey>(
       keyTarget(question.name),
       question.act.note,
       JSON.stringify(question.detail),
+      question.id,
       ...more(question),
     ],
     reply(raw) {

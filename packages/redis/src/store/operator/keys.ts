@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type Act,
   checkedAct,
@@ -85,7 +86,8 @@ function asked(
   detail: Readonly<Record<string, unknown>> = {},
 ) {
   const name = nameOf(key)
-  return { keys: recordKeys(name), name, verb, act: checkedAct(verb, act), detail }
+  const checked = checkedAct(verb, act)
+  return { keys: recordKeys(name), name, verb, id: randomUUID(), act: checked, detail }
 }
 
 /** Copies the name only, because the object may be a claim, or have other properties. */

@@ -6,7 +6,9 @@
 -- ARGV[3]   the target of the audit entry
 -- ARGV[4]   the note of the actor
 -- ARGV[5]   the detail of the audit entry, as JSON
+-- ARGV[6]   the name of this act, which no other act has
 -- @include key-state.lua
+-- @include done-before.lua
 if found ~= 'unknown' then
   return {found}
 end

@@ -9,7 +9,8 @@
 -- KEYS[i + 4] the audit of the slot
 -- ARGV[1]     the note of the actor
 -- ARGV[2]     the actor
--- ARGV[3..]   for each slot the number of deliveries, then their numbers
+-- ARGV[3]     the name of this act: a client that lost a connection may send it again
+-- ARGV[4..]   for each slot the number of deliveries, then their numbers
 local function is_meant(_, state)
   return state.state == 'dead' or state.state == 'retired'
 end
@@ -20,10 +21,15 @@ local function discard(i, n, state)
     'target', cjson.encode({'dead-letter', 'consumers', id_of(i, n)}), 'note', ARGV[1],
     'detail', cjson.encode({origin = state.consumer, eventId = event.id, type = event.type}))
   state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
+  state.acted = ARGV[3]
   keep_state(KEYS[i], n, state)
   redis.call('HSET', KEYS[i], n .. ':note', ARGV[1])
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
   redis.call('ZREM', KEYS[i + 3], n)
 end
 
-return each_dead(3, is_meant, discard, 'discarded')
+local function told(state)
+  return state and state.acted == ARGV[3] and 'discarded'
+end
+
+return each_dead(4, is_meant, discard, 'discarded', nil, told)

@@ -13,9 +13,10 @@ export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = scri
       const { dead, deliveries, operations, resolved, retired } = slotKeys(slot)
       return [deliveries, dead, resolved, retired, operations]
     }),
-  args: ({ note, actor, slots }) => [
+  args: ({ note, actor, id, slots }) => [
     note,
     actor,
+    id,
     ...slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
   ],
   reply: (raw, { slots }) => outcomesOf(raw, slots, OUTCOMES),
@@ -23,6 +24,8 @@ export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = scri
 
 export interface DiscardDeadQuestion {
   readonly note: string
+  /** A name that no other act has. */
+  readonly id: string
   readonly actor: string
   readonly slots: readonly { readonly slot: number; readonly numbers: readonly string[] }[]
 }

@@ -59,12 +59,16 @@ local function discard(i, n, state)
     'target', cjson.encode({'dead-letter', 'consumers', id_of(i, n)}), 'note', ARGV[1],
     'detail', cjson.encode({origin = state.consumer, eventId = event.id, type = event.type}))
   state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
+  state.acted = ARGV[3]
   keep_state(KEYS[i], n, state)
   redis.call('HSET', KEYS[i], n .. ':note', ARGV[1])
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
   redis.call('ZREM', KEYS[i + 3], n)
 end
-return each_dead(3, is_meant, discard, 'discarded')
+local function told(state)
+  return state and state.acted == ARGV[3] and 'discarded'
+end
+return each_dead(4, is_meant, discard, 'discarded', nil, told)
 `
 
 /** `kept.lua` */
@@ -132,6 +136,7 @@ end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0
   state.redrives = state.redrives + 1
+  state.acted = ARGV[3]
   schedule(KEYS[i + 2], n, state, now, now)
   keep_state(KEYS[i], n, state)
 end
@@ -139,5 +144,8 @@ local function done(i, ids)
   redis.call('XADD', KEYS[i + 4], '*', 'act', 'dead-letters.redrive', 'actor', ARGV[1],
     'target', '["dead-letters","consumers"]', 'note', ARGV[2], 'detail', cjson.encode({ids = ids}))
 end
-return each_dead(3, is_meant, redrive, 'redriven', done)
+local function told(state)
+  return state and state.acted == ARGV[3] and 'redriven'
+end
+return each_dead(4, is_meant, redrive, 'redriven', done, told)
 `

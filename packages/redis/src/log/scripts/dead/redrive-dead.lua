@@ -9,7 +9,8 @@
 -- KEYS[i + 4] the audit of the slot
 -- ARGV[1]     the actor
 -- ARGV[2]     the note of the actor
--- ARGV[3..]   for each consumer in a slot the number of deliveries, then their numbers
+-- ARGV[3]     the name of this act: a client that lost a connection may send it again
+-- ARGV[4..]   for each consumer in a slot the number of deliveries, then their numbers
 local function is_meant(i, state)
   return state.state == 'dead' and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
 end
@@ -17,6 +18,7 @@ end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0
   state.redrives = state.redrives + 1
+  state.acted = ARGV[3]
   schedule(KEYS[i + 2], n, state, now, now)
   keep_state(KEYS[i], n, state)
 end
@@ -26,4 +28,8 @@ local function done(i, ids)
     'target', '["dead-letters","consumers"]', 'note', ARGV[2], 'detail', cjson.encode({ids = ids}))
 end
 
-return each_dead(3, is_meant, redrive, 'redriven', done)
+local function told(state)
+  return state and state.acted == ARGV[3] and 'redriven'
+end
+
+return each_dead(4, is_meant, redrive, 'redriven', done, told)

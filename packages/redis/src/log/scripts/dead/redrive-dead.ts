@@ -16,9 +16,10 @@ export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = 
       const { consumers, dead, deliveries, operations } = slotKeys(slot)
       return [deliveries, dead, dueKey(slot, consumer), consumers, operations]
     }),
-  args: ({ actor, note, slots }) => [
+  args: ({ actor, note, id, slots }) => [
     actor,
     note,
+    id,
     ...slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
   ],
   reply: (raw, { slots }) => outcomesOf(raw, slots, ['redriven', ...OUTCOMES]),
@@ -27,6 +28,8 @@ export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = 
 export interface RedriveDeadQuestion {
   readonly actor: string
   readonly note: string
+  /** A name that no other act has. */
+  readonly id: string
   readonly slots: readonly {
     readonly slot: number
     readonly consumer: string

@@ -204,7 +204,7 @@ export const startDeliveriesLua: string = `
 ${cursorLua}
 ${deliveryLua}
 let_through(KEYS[1])
-local at, started = 2, {}
+local at, started = 3, {}
 for i = 1, #KEYS, 2 do
   local held = is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at])
   local last = at + 1 + ARGV[at + 1]
@@ -212,8 +212,11 @@ for i = 1, #KEYS, 2 do
     local n = ARGV[d]
     local state = held and state_of(KEYS[i + 1], n)
     if state and state.state == 'retrying' then
-      state.starts = state.starts + 1
-      keep_state(KEYS[i + 1], n, state)
+      if state.started ~= ARGV[2] then
+        state.starts = state.starts + 1
+        state.started = ARGV[2]
+        keep_state(KEYS[i + 1], n, state)
+      end
       local kept = redis.call('HMGET', KEYS[i + 1], n .. ':event', n .. ':data')
       started[#started + 1] = {(i - 1) / 2, tonumber(n), state.attempts, state.starts,
         state.redrives, kept[1], kept[2]}

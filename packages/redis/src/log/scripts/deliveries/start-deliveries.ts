@@ -3,7 +3,10 @@ import { integerIn, listIn, type Script, script, textIn } from '../../../client/
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { startDeliveriesLua } from './lua.ts'
 
-/** Counts a start for deliveries in slots that are held, and returns them. */
+/**
+ * Counts a start for deliveries in slots that are held, and returns them. However often the client
+ * sends it, it counts one.
+ */
 export const startDeliveriesScript: Script<StartDeliveriesQuestion, StartedDelivery[]> = script({
   name: 'start-deliveries',
   text: startDeliveriesLua,
@@ -12,8 +15,9 @@ export const startDeliveriesScript: Script<StartDeliveriesQuestion, StartedDeliv
       const { consumers, deliveries } = slotKeys(slot)
       return [consumers, deliveries]
     }),
-  args: ({ consumer, slots }) => [
+  args: ({ consumer, start, slots }) => [
     consumer,
+    start,
     ...slots.flatMap(({ epoch, numbers }) => [epoch, numbers.length, ...numbers]),
   ],
   reply: (raw, { slots }) =>
@@ -33,6 +37,8 @@ export const startDeliveriesScript: Script<StartDeliveriesQuestion, StartedDeliv
 
 export interface StartDeliveriesQuestion {
   readonly consumer: string
+  /** A name that no other start has. */
+  readonly start: string
   readonly slots: readonly (HeldSlot & { readonly numbers: readonly number[] })[]
 }
 

@@ -215,8 +215,12 @@ if back_to >= 0 then
   end
   return back_to
 end
+if is_counted and cursor.started == ARGV[5] then
+  return cursor.starts
+end
 cursor.starts = is_counted and cursor.starts + 1 or 1
 cursor.suspect = ARGV[3]
+cursor.started = ARGV[5]
 keep(KEYS[1], ARGV[1], cursor)
 return cursor.starts
 `

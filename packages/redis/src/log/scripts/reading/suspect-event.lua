@@ -4,6 +4,7 @@
 -- ARGV[2] the epoch with which the slot is held
 -- ARGV[3] id of the event
 -- ARGV[4] the count to set back to; -1: one more start is counted
+-- ARGV[5] the name of this start: a client that lost a connection may send the script again
 local cursor = cursor_of(KEYS[1], ARGV[1])
 if not is_held(cursor, ARGV[2]) then
   return -1
@@ -19,7 +20,11 @@ if back_to >= 0 then
   end
   return back_to
 end
+if is_counted and cursor.started == ARGV[5] then
+  return cursor.starts
+end
 cursor.starts = is_counted and cursor.starts + 1 or 1
 cursor.suspect = ARGV[3]
+cursor.started = ARGV[5]
 keep(KEYS[1], ARGV[1], cursor)
 return cursor.starts
