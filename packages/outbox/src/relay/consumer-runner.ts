@@ -139,6 +139,8 @@ export function consumerRunner<Tx>(of: {
         if (period !== periods) return
         state.running = true
         state.stopping = false
+        // The consumer may have been retired since the last start, which makes it anew.
+        state.subscribed = false
         renewing = leaseLoop(state, needsLeases)
         return Promise.all([readLoop(state), writeLoop(state)])
       })
