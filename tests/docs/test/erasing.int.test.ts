@@ -1,5 +1,5 @@
 import { consumer, createRelay } from '@oncekey/outbox'
-import { eraseEvent, migrate, postgresLog } from '@oncekey/postgres'
+import { eraseEvent, migrate, postgresLog, transact } from '@oncekey/postgres'
 import { type Database, freshDatabase, waitFor } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'

@@ -7,7 +7,7 @@ import { NO_CONDITIONS, someDead } from './some-dead.ts'
 /** Which starts of a redrive put one on record: one for each request, and only what can be done. */
 export function redriveStarts(): LogBehaviourGroup {
   return {
-    title: 'redrives',
+    title: 'redrives on record',
     behaviours: [
       {
         title: 'are started once by a start that is sent again, also at the same time',

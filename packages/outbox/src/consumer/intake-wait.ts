@@ -32,7 +32,11 @@ export function beginWait(): IntakeWait {
  * waiting. An attempt that asked for a transaction only shortly before its end took too long itself.
  */
 export function endedWaiting<Tx>(
-  { consumer, number, intakeWait }: {
+  {
+    consumer,
+    number,
+    intakeWait,
+  }: {
     readonly consumer: Consumer<Tx>
     readonly number: number
     readonly intakeWait: IntakeWait | undefined

@@ -14,7 +14,9 @@ function crowded(waits: number) {
     async takeIn(request): Promise<Intake<any>> {
       given.asked += 1
       if (given.asked > waits) return await log.takeIn(request)
-      await new Promise<void>((resolve) => request.signal?.addEventListener('abort', () => resolve()))
+      await new Promise<void>((resolve) =>
+        request.signal?.addEventListener('abort', () => resolve()),
+      )
       given.up += 1
       throw new OncekeyError('store-busy', 'No transaction came free.')
     },

@@ -9,7 +9,11 @@ test('a relay that is started again makes a retired consumer anew', async () => 
   const { log, emit, relay: relayOf } = logOf()
   const seen: string[] = []
   const relay = relayOf(
-    consumer({ name: 'email', startAt: 'now', handle: ({ event }) => seen.push(event.subject ?? '') }),
+    consumer({
+      name: 'email',
+      startAt: 'now',
+      handle: ({ event }) => seen.push(event.subject ?? ''),
+    }),
   )
   relay.start()
   await waitFor(async () => (await log.lag('email')).known, { what: 'the subscription' })

@@ -1,4 +1,10 @@
-import { type AppendRequest, checkEvents, checkedRequestId, OncekeyError, type OutboxEvent } from '@oncekey/core'
+import {
+  type AppendRequest,
+  checkEvents,
+  checkedRequestId,
+  OncekeyError,
+  type OutboxEvent,
+} from '@oncekey/core'
 import { isNeverSent } from '../sql/never-sent.ts'
 import { isRefusedToRole } from '../sql/session-fitness.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'

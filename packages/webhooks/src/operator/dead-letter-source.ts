@@ -53,7 +53,10 @@ export function deadLetterSource(
     ),
 
     async list(filter, page) {
-      const rows = await runStatement(options, listDeadLetters(schema, checkedFilter('list', filter), page))
+      const rows = await runStatement(
+        options,
+        listDeadLetters(schema, checkedFilter('list', filter), page),
+      )
       const letters = rows.flatMap(({ letter }) => (letter === null ? [] : [letter]))
       const last = letters.length === page.limit ? rows.at(-1)?.page_token : rows[0]?.looked_to
       return {
