@@ -1,5 +1,6 @@
 import { type Lease, type LeaseRequest, OncekeyError, type Subscription } from '@oncekey/core'
-import { sqlState, violatedConstraint } from '../sql/sql-state.ts'
+import { isRefusedToRole } from '../sql/session-fitness.ts'
+import { violatedConstraint } from '../sql/sql-state.ts'
 import { inReach } from './in-reach.ts'
 import type { LogState } from './log-state.ts'
 import { isFromAnotherLife, rebased } from './rebase.ts'
@@ -114,15 +115,15 @@ async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest)
  * the life to go by.
  */
 async function isRetired<Tx>(
-  { client, schema, timeoutMs }: LogState<Tx>,
+  { ask, schema }: LogState<Tx>,
   consumer: string,
   sinceMs: number,
 ): Promise<boolean> {
   try {
-    const rows = await client.query(retiredSince(schema, consumer, sinceMs), { timeoutMs })
+    const rows = await ask(retiredSince(schema, consumer, sinceMs))
     return rows.length > 0
   } catch (error) {
-    if (sqlState(error) === NO_GRANT) return false
+    if (isRefusedToRole(error)) return false
     throw error
   }
 }
@@ -135,8 +136,6 @@ function retired(consumer: string, cause: unknown): OncekeyError {
     { cause },
   )
 }
-
-const NO_GRANT = '42501'
 
 function isUnknownConsumer<Tx>({ schemaName }: LogState<Tx>, error: unknown): boolean {
   return violatedConstraint(error) === `${schemaName}.relays_consumer_fkey`
