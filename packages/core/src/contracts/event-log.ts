@@ -180,8 +180,7 @@ export interface EventLog<Tx = unknown> extends LogInbox<Tx> {
   /**
    * Appends events in a commit of their own, in this order, for code that has no transaction.
    *
-   * - Sent again within an hour with the same `requestId`, it appends nothing more. It is sent again
-   *   with the same events.
+   * - Sent again with the same events and `requestId` within an hour, it appends nothing more.
    *
    * Throws `event-invalid`, and appends none, if `emit()` would have refused one of them;
    * `OptionsError`; and `commit-failed` if it is unknown whether they were appended, because a

@@ -44,8 +44,8 @@ export interface TakeIn {
   /** The limit for getting a free connection, opening it and BEGIN together. Milliseconds. */
   readonly timeoutMs: number
   /**
-   * Aborts once the caller has gone. What still waits for a transaction then is not begun, and makes
-   * room for others; a transaction that is already being opened is opened all the same.
+   * Aborts once the caller has gone. A transaction that is still waited for is not begun then, and
+   * makes room for others; one that is already being opened is opened all the same.
    */
   readonly signal?: AbortSignal
 }

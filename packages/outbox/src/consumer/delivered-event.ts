@@ -15,9 +15,9 @@ export interface DeliveredEvent<Data = unknown> {
   readonly headers: Readonly<Record<string, string>>
   readonly occurredAt: Date
   /**
-   * The event as a plain object, for `JSON.stringify`, a job queue or a worker thread. Data, headers
-   * and time are read when they are needed, so `{ ...event }` and a structured clone of the event
-   * itself do not have them: write `event.toJSON()` there.
+   * The event as a plain object, for `JSON.stringify`, a job queue or a worker thread. Data,
+   * headers and time are read when they are needed, so `{ ...event }` and a structured clone of the
+   * event itself do not have them: write `event.toJSON()` there.
    */
   toJSON(): PlainEvent<Data>
 }

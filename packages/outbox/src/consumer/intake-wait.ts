@@ -29,7 +29,7 @@ export function beginWait(): IntakeWait {
  * consumer, an event may miss its turn at every attempt, and would become a dead letter by waiting.
  *
  * That is so if the log itself said that none came free, or if most of the attempt's time was spent
- * waiting. An attempt that asked for a transaction only shortly before its end took too long itself.
+ * waiting. An attempt that asked for a transaction shortly before its end took too long itself.
  */
 export function endedWaiting<Tx>(
   {

@@ -3,8 +3,8 @@ import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
 import { logOf } from './quick-relay.ts'
 
-// A bug: a relay subscribed once in its life, so that the same one, started again after its consumer
-// was retired, got nothing for ever.
+// A bug: a relay subscribed once in its life, so that the same one, started again after its
+// consumer was retired, got nothing for ever.
 test('a relay that is started again makes a retired consumer anew', async () => {
   const { log, emit, relay: relayOf } = logOf()
   const seen: string[] = []

@@ -141,8 +141,8 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
 }
 
 /**
- * The `source` of events that this consumer emits. A name that is no part of a URI as it is, such as
- * `billing service`, is encoded; names of consumers may be any text, because some are in use.
+ * The `source` of events that this consumer emits. A name that is no part of a URI as it is, such
+ * as `billing service`, is encoded; names of consumers may be any text, because some are in use.
  */
 function sourceOf(consumer: string): string {
   const source = IN_A_URI.test(consumer) ? `/${consumer}` : `/${encodeURIComponent(consumer)}`

@@ -8,10 +8,11 @@ import type { EmittedEvent } from './event.ts'
  * second time. That happens if a failover takes back that the event was handled, though what was
  * emitted had reached others by then, and once the log has forgotten it.
  *
- * An id depends on the consumer, the event, the type, the subject and the JSON text of the data, and
- * on the headers, the ordering key and the source that were given; those that are equal in all of
- * this are numbered. Headers of tracing do not count, since they differ at each delivery. So one id never means two contents, in whatever
- * order they are emitted, and data that differs at each delivery has another id each time. In front
+ * An id depends on the consumer, the event, the type, the subject and the JSON text of the data,
+ * and on the headers, the ordering key and the source that were given; those that are equal in all
+ * of this are numbered. Headers of tracing do not count, since they differ at each delivery. So one
+ * id never means two contents, in whatever order they are emitted, and what differs at each
+ * delivery has another id each time. In front
  * is the time of the event's id, if that is a UUIDv7, so that ids stay in the order of time; any
  * other makes a UUIDv8.
  */

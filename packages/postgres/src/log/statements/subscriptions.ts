@@ -4,8 +4,8 @@ import type { Statement } from '../../sql/sql-client.ts'
 
 /**
  * Gives a new consumer its cursors, and returns the server's life and time, and how many numbers of
- * events a session takes in advance. The commit is flushed to disk whatever `synchronous_commit` is set to:
- * if a crash lost it, the log would not know a consumer whose relay is running.
+ * events a session takes in advance. The commit is flushed to disk whatever `synchronous_commit` is
+ * set to: if a crash lost it, the log would not know a consumer whose relay is running.
  */
 export function subscribe(
   schema: string,
