@@ -15,6 +15,7 @@ export {
   namesLetters,
   rowsToRead,
 } from './contracts/bounded-page.ts'
+export { checkedConditions, checkedFilter } from './contracts/dead-letter-filter.ts'
 export type {
   DeadLetter,
   DeadLetterDetail,
@@ -43,6 +44,7 @@ export type {
 } from './contracts/delivery.ts'
 export type {
   Advance,
+  AppendRequest,
   EventLog,
   EventLogCapabilities,
   Lag,

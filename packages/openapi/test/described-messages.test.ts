@@ -23,6 +23,7 @@ const event: DeliveredEvent = {
   json: '{"id":7}',
   headers: { customer: 'acme', traceparent, tracestate: 'a=b' },
   occurredAt: new Date(),
+  toJSON: () => event,
 }
 const events = {
   'order.placed': {

@@ -1,4 +1,14 @@
-import { type EmittedEvent, OptionsError, outboxEvent, tell, waitedFor } from '@oncekey/core'
+import {
+  type EmittedEvent,
+  type EventLog,
+  OncekeyError,
+  OptionsError,
+  type OutboxEvent,
+  outboxEvent,
+  sleep,
+  tell,
+  waitedFor,
+} from '@oncekey/core'
 import {
   type Consumer,
   type ConsumerContext,
@@ -29,6 +39,10 @@ export interface EventBus<Tx = unknown> {
   /**
    * Commits an event on its own. If an event belongs to the writes of a request, emit it in that
    * request instead.
+   *
+   * Throws `event-invalid`, and `commit-failed` if it is unknown whether the event was committed:
+   * its reply was lost, and it could not be sent again either. After any other error it was not
+   * committed.
    */
   publish(event: EmittedEvent): Promise<void>
   start(): void
@@ -76,9 +90,8 @@ export function createEventBus<Tx>(options: EventBusOptions<Tx>): EventBus<Tx> {
     },
 
     async publish(event) {
-      await options.log.append([
-        outboxEvent(event, { source: eventSource, traceparent: undefined }),
-      ])
+      const made = outboxEvent(event, { source: eventSource, traceparent: undefined })
+      await appendOnce(options.log, made)
       tell('oncekey:appended', () => ({ count: 1 }))
     },
 
@@ -97,3 +110,26 @@ export function createEventBus<Tx>(options: EventBusOptions<Tx>): EventBus<Tx> {
     return relay
   }
 }
+
+/**
+ * Appends an event, and sends it again if it is unknown whether it was appended: by its id the log
+ * knows that it is the same. An error that comes later does not say what became of the first.
+ */
+async function appendOnce(log: Pick<EventLog, 'append'>, event: OutboxEvent): Promise<void> {
+  const until = performance.now() + SEND_AGAIN_MS
+  let unknown: { readonly error: unknown } | undefined
+  for (let pauseMs = 50; ; pauseMs *= 2) {
+    try {
+      return await log.append([event], { requestId: event.id })
+    } catch (error) {
+      const isUnknown = error instanceof OncekeyError && error.code === 'commit-failed'
+      if (isUnknown) unknown ??= { error }
+      if (unknown === undefined) throw error
+      if (performance.now() + pauseMs > until) throw unknown.error
+    }
+    await sleep(pauseMs)
+  }
+}
+
+/** How long an event of unknown outcome is sent again. Milliseconds. */
+const SEND_AGAIN_MS = 5_000

@@ -8,7 +8,7 @@ export {
   type ConsumerSettings,
   consumer,
 } from './consumer/consumer.ts'
-export type { DeliveredEvent } from './consumer/delivered-event.ts'
+export type { DeliveredEvent, PlainEvent } from './consumer/delivered-event.ts'
 export { PermanentError } from './consumer/permanent-error.ts'
 export { type CarriedRedrives, carryOnce, carryRedrives } from './dead-letters/carry-redrives.ts'
 export {

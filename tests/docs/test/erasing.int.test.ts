@@ -1,5 +1,5 @@
 import { consumer, createRelay } from '@oncekey/outbox'
-import { append, eraseEvent, migrate, postgresLog } from '@oncekey/postgres'
+import { eraseEvent, migrate, postgresLog, transact } from '@oncekey/postgres'
 import { type Database, freshDatabase, waitFor } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
@@ -57,9 +57,14 @@ test('erasing an event leaves nothing of it, as the page says, and consumers go 
   })
   const first = createRelay({ log, consumers: [failing, hooks.consumer] })
   first.start()
-  await append(pool, [
-    { type: 'user.signed-up', subject: 'user-7', data: { name: NAME }, headers: { for: NAME } },
-  ])
+  await transact(pool, (_, emit) =>
+    emit({
+      type: 'user.signed-up',
+      subject: 'user-7',
+      data: { name: NAME },
+      headers: { for: NAME },
+    }),
+  )
   await waitFor(
     async () => {
       const { rows } = await pool.query(`select

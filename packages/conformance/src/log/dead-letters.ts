@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
+import { type DeadLetter, type DeadLetterFilter, OptionsError } from '@oncekey/core'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { dead, find, idsOf, retrying } from './fixture/log-context.ts'
-import { someDead } from './some-dead.ts'
+import { NO_CONDITIONS, someDead } from './some-dead.ts'
 
 /** Dead letters can be inspected, redriven and discarded. */
 export function deadLettersGroup(): LogBehaviourGroup {
@@ -192,6 +192,20 @@ export function deadLettersGroup(): LogBehaviourGroup {
           )
           assert.equal(await log.deadLetters.count({ origin: by.consumer }), 0)
           assert.deepEqual((await by.takeDue()).deliveries, [])
+        },
+      },
+      {
+        // A bug: `{ origin: undefined }` and `{ consumer: 'email' }` took all letters of everybody.
+        title: 'are not looked for by a condition that there is not, or that has no value',
+        async run(context) {
+          const { log, by } = await someDead(context, 1)
+          for (const wrong of NO_CONDITIONS) {
+            const filter = { origin: by.consumer, ...wrong } as DeadLetterFilter
+            await assert.rejects(log.deadLetters.count(filter), OptionsError)
+            await assert.rejects(log.deadLetters.list(filter, { limit: 10 }), OptionsError)
+            await assert.rejects(log.deadLetters.redrive(filter, { limit: 10 }), OptionsError)
+          }
+          assert.equal(await log.deadLetters.count({ origin: by.consumer }), 1)
         },
       },
       {

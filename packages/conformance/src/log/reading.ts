@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { OptionsError } from '@oncekey/core'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { find, idsOf } from './fixture/log-context.ts'
 
@@ -19,6 +20,33 @@ export function reading(): LogBehaviourGroup {
           read.push(...(await by.readAll(7)))
           assert.deepEqual(idsOf(read).sort(), idsOf(given).sort())
           assert.deepEqual((await by.read()).events, [])
+        },
+      },
+      {
+        // A bug: nobody could know whether an append took effect whose reply was lost.
+        title: 'returns once what was appended again with the same requestId',
+        async run({ log, another, reader, event, events, name }) {
+          const by = await reader()
+          const [given, other] = [events(2, { orderingKey: name() }), event()]
+          const [requestId, otherId] = [name(), name()]
+          await log.append(given, { requestId })
+          await (await another()).append(given, { requestId })
+          await log.append([other], { requestId: otherId })
+          await Promise.all([1, 2, 3].map(() => log.append([other], { requestId: otherId })))
+          const read = await by.readAll()
+          assert.deepEqual(idsOf(read).sort(), idsOf([...given, other]).sort())
+          await log.append(given)
+          assert.equal((await by.readAll()).length, 2)
+        },
+      },
+      {
+        title: 'appends nothing under an invalid requestId',
+        async run({ log, reader, event }) {
+          const by = await reader()
+          for (const requestId of ['', ' ', 'r'.repeat(201), 'a\0b', null as never]) {
+            await assert.rejects(log.append([event()], { requestId }), OptionsError)
+          }
+          assert.deepEqual(await by.readAll(), [])
         },
       },
       {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { OptionsError, type Redrives } from '@oncekey/core'
+import { type DeadLetterFilter, OptionsError, type Redrives } from '@oncekey/core'
 import { carriedOut, FAST, redrivesOf } from './fixture/carried-out.ts'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
-import { someDead } from './some-dead.ts'
+import { NO_CONDITIONS, someDead } from './some-dead.ts'
 
 /** Which starts of a redrive put one on record: one for each request, and only what can be done. */
 export function redriveStarts(): LogBehaviourGroup {
   return {
-    title: 'redrives',
+    title: 'redrives on record',
     behaviours: [
       {
         title: 'are started once by a start that is sent again, also at the same time',
@@ -61,6 +61,10 @@ export function redriveStarts(): LogBehaviourGroup {
             await assert.rejects(on.start({ origin }, pace), OptionsError)
           }
           await assert.rejects(on.start({ origin, retired: true }, FAST), OptionsError)
+          for (const wrong of NO_CONDITIONS) {
+            const filter = { origin, ...wrong } as DeadLetterFilter
+            await assert.rejects(on.start(filter, FAST), OptionsError)
+          }
           await assert.rejects(on.list({}, { limit: 0 }), OptionsError)
           await assert.rejects(on.portions('1', { limit: 1_001 }), OptionsError)
         },

@@ -169,6 +169,41 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
+        // A bug: a relay that was older than the last restart of the server subscribed again.
+        title: 'is not undone by a relay that runs on, in a later life of the log either',
+        needs: ['lives'],
+        async run(context) {
+          const { fixture } = context
+          const log = await context.another()
+          for (const livesBefore of [0, 1]) {
+            const by = await context.reader()
+            for (let lives = 0; lives < livesBefore; lives += 1) {
+              await fixture.anotherLife?.()
+              await by.lease()
+            }
+            await log.retire(by.consumer)
+            for (const _ of ['this life', 'the next', 'the one after that']) {
+              // Whether the relay is told so by an error or by no slots is for the log to choose.
+              await by.lease().catch(() => {})
+              assert.equal((await log.lag(by.consumer)).known, false)
+              await fixture.anotherLife?.()
+            }
+          }
+        },
+      },
+      {
+        title: 'is not undone by a relay that was away while the log began another life',
+        needs: ['lives'],
+        async run(context) {
+          const by = await context.reader()
+          const log = await context.another()
+          await log.retire(by.consumer)
+          await context.fixture.anotherLife?.()
+          await by.lease().catch(() => {})
+          assert.equal((await log.lag(by.consumer)).known, false)
+        },
+      },
+      {
         title: 'of an unknown consumer changes nothing',
         async run({ log, name }) {
           assert.deepEqual(await log.retire(name()), { kept: 0, discarded: 0 })

@@ -20,3 +20,12 @@ export async function someDead(
   const { items } = await context.log.deadLetters.list({ origin: by.consumer }, { limit: 100 })
   return { ...context, by, read, ids: items.map(({ id }) => id) }
 }
+
+/** What a caller may write by mistake, and what would match all letters if it were no condition. */
+export const NO_CONDITIONS: readonly object[] = [
+  { consumer: 'email' },
+  { origin: undefined },
+  { ids: undefined },
+  { subject: null },
+  { deadAfter: undefined },
+]

@@ -61,6 +61,18 @@ export const ofDeadLetters: readonly BrokenLog[] = [
     caughtBy: ['dead letters: match the same filter in a redrive, a count and a list'],
   },
   {
+    fault: 'takes a condition that it does not know, or that has no value, for none',
+    replaced: (log) =>
+      letters(log, {
+        list: (filter: any, page: any) => log.deadLetters.list(known(filter), page),
+        count: (filter: any) => log.deadLetters.count(known(filter)),
+        redrive: (filter: any, options: any) => log.deadLetters.redrive(known(filter), options),
+      }),
+    caughtBy: [
+      'dead letters: are not looked for by a condition that there is not, or that has no value',
+    ],
+  },
+  {
     fault: 'redrives all at once',
     replaced: (log) =>
       letters(log, {
@@ -117,4 +129,10 @@ export const ofDeadLetters: readonly BrokenLog[] = [
 
 function letters(log: any, replaced: object) {
   return { deadLetters: { ...log.deadLetters, ...replaced } }
+}
+
+/** The conditions that the memory log knows and that have a value. */
+function known(filter: object): object {
+  const has = ([name, value]: [string, unknown]) => name !== 'consumer' && value != null
+  return Object.fromEntries(Object.entries(filter).filter(has))
 }

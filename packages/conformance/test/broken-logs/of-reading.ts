@@ -54,6 +54,14 @@ export const ofReading: readonly BrokenLog[] = [
     caughtBy: ['reading: returns nothing of an append that contains an invalid event'],
   },
   {
+    fault: 'appends whatever is sent again, under any requestId',
+    replaced: (log) => ({ append: (events) => log.append(events) }),
+    caughtBy: [
+      'reading: returns once what was appended again with the same requestId',
+      'reading: appends nothing under an invalid requestId',
+    ],
+  },
+  {
     fault: 'says nothing of an append that it refuses',
     replaced: (log) => ({
       append: (events) => log.append(events).catch(() => {}),

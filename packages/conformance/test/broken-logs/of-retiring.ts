@@ -96,6 +96,30 @@ export const ofRetiring: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'subscribes what is unknown again in every life but that of its subscription',
+    replaced: (log, { ofNow }) => {
+      const lives = new Map<string, string>()
+      return {
+        async subscribe(subscription) {
+          await log.subscribe(subscription)
+          lives.set(subscription.consumer, ofNow('0'))
+        },
+        async lease(request) {
+          const { consumer } = request
+          const isKnown = (await log.lag(consumer)).known
+          if (!isKnown && lives.get(consumer) !== ofNow('0')) {
+            await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+          }
+          return log.lease(request)
+        },
+      }
+    },
+    caughtBy: [
+      'retiring: is not undone by a relay that runs on, in a later life of the log either',
+      'retiring: is not undone by a relay that was away while the log began another life',
+    ],
+  },
+  {
     fault: 'fails where there is nothing to retire',
     replaced: (log) => ({
       async retire(consumer, options) {

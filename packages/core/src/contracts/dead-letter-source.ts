@@ -14,6 +14,8 @@ export type { Replaced, Resolution } from './resolution.ts'
  *
  * - `count`, `list` and `redrive` interpret a filter with one predicate, so that a preview shows
  *   exactly what a redrive will do.
+ * - A filter with a condition that there is not, or that is undefined or null, is refused with
+ *   `OptionsError`: it would match what nobody meant, and at worst all.
  * - A redriven delivery keeps its event id, so that a receiver recognizes an event that has already
  *   taken effect there.
  * - A redrive deletes nothing: what cannot be redriven stays, and the reason is returned.

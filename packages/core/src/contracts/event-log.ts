@@ -55,6 +55,8 @@ export interface EventLog<Tx = unknown> extends LogInbox<Tx> {
    *   event that it fails is filed, whatever became of that event before.
    * - Whoever held a slot of the consumer has lost it, even if a new consumer of that name exists.
    * - Events in its inbox stay taken in, for a new consumer of that name too.
+   * - Only `subscribe` makes it anew: a relay that runs on does not bring it back, in a later life
+   *   of the log either.
    *
    * Throws `OptionsError`.
    */
@@ -177,9 +179,14 @@ export interface EventLog<Tx = unknown> extends LogInbox<Tx> {
 
   /**
    * Appends events in a commit of their own, in this order, for code that has no transaction.
-   * Throws `event-invalid`, and appends none, if `emit()` would have refused one of them.
+   *
+   * - Sent again with the same events and `requestId` within an hour, it appends nothing more.
+   *
+   * Throws `event-invalid`, and appends none, if `emit()` would have refused one of them;
+   * `OptionsError`; and `commit-failed` if it is unknown whether they were appended, because a
+   * reply was lost. After any other error they were not.
    */
-  append(events: readonly OutboxEvent[]): Promise<void>
+  append(events: readonly OutboxEvent[], options?: AppendRequest): Promise<void>
 
   /** Measures how far a consumer is behind. `known: false`: it never subscribed, or is retired. */
   lag(consumer: string): Promise<Lag>
@@ -214,6 +221,14 @@ export interface EventLogCapabilities {
   readonly concurrency: 'many' | 'one'
   /** How many transactions of consumers may be open at once. */
   readonly maxTransactions: number
+}
+
+export interface AppendRequest {
+  /**
+   * The caller's name for what it appends, 1 to 200 characters, such as the id of the first event.
+   * @default none; each call appends
+   */
+  readonly requestId?: string
 }
 
 export interface Subscription {
@@ -261,8 +276,9 @@ export interface Lag {
   /** How long the oldest of them has waited by the log's clock, not by its `occurredAtMs`. */
   readonly oldestMs: number | null
   /**
-   * The age of the oldest open writing transaction, and which process has it. It does not stop the
-   * log, but retention waits for it.
+   * The age of the oldest open writing transaction, and which process has it, or `prepared
+   * transaction` and its name, if it is one that no process has. It does not stop the log, but
+   * retention waits for it.
    */
   readonly horizon: { readonly ageMs: number; readonly pid: string } | null
 }

@@ -43,6 +43,11 @@ export interface TakeIn {
   readonly slots?: readonly HeldSlot[]
   /** The limit for getting a free connection, opening it and BEGIN together. Milliseconds. */
   readonly timeoutMs: number
+  /**
+   * Aborts once the caller has gone. A transaction that is still waited for is not begun then, and
+   * makes room for others; one that is already being opened is opened all the same.
+   */
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Act, ActedBy } from '../acts/act.ts'
 import { OptionsError } from '../errors/errors.ts'
-import type { DeadLetterFilter } from './dead-letter-filter.ts'
+import { checkedFilter, type DeadLetterFilter } from './dead-letter-filter.ts'
 import type { Resolution } from './resolution.ts'
 
 /**
@@ -19,7 +19,10 @@ import type { Resolution } from './resolution.ts'
  * - Starting and cancelling are acts, each with an entry in the audit trail.
  */
 export interface Redrives extends RedriveRecords {
-  /** Starts a redrive and returns its id. Throws {@link OptionsError}. */
+  /**
+   * Starts a redrive and returns its id. Throws {@link OptionsError}, also for a filter with a
+   * condition that there is not, or that is undefined or null.
+   */
   start(filter: DeadLetterFilter, pace: RedriveStart, by?: ActedBy): Promise<string>
   /**
    * Carries one portion of each redrive of this source that has a portion due. Returns how many
@@ -120,13 +123,16 @@ export interface Carried {
   readonly nextInMs: number | null
 }
 
-/** Validates a `requestId`. Throws {@link OptionsError}. */
-export function checkedRequestId(requestId: string | undefined): string | undefined {
+/** Validates a `requestId` of this function. Throws {@link OptionsError}. */
+export function checkedRequestId(
+  requestId: string | undefined,
+  what = 'redrive',
+): string | undefined {
   if (requestId === undefined) return undefined
   const isText = typeof requestId === 'string' && !requestId.includes('\0')
   if (isText && requestId.trim() !== '' && requestId.length <= 200) return requestId
   throw new OptionsError(
-    'redrive: requestId must be 1 to 200 characters, without a NUL, such as crypto.randomUUID().',
+    `${what}: requestId must be 1 to 200 characters, without a NUL, such as crypto.randomUUID().`,
   )
 }
 
@@ -163,7 +169,7 @@ export function checkedPace(
   filter: DeadLetterFilter,
   { ratePerSecond = 50, limit }: RedrivePace = {},
 ): { readonly ratePerSecond: number; readonly limit: number | null } {
-  if (filter.retired === true) {
+  if (checkedFilter('redrive', filter).retired === true) {
     throw new OptionsError(
       'redrive: dead letters of a retired consumer have no consumer to go to. Append such an event ' +
         'again with append(), or discard it.',

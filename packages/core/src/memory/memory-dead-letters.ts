@@ -1,10 +1,13 @@
 import { type ActedBy, actedBy, actTarget } from '../acts/act.ts'
+import {
+  checkedFilter,
+  type DeadLetterFilter,
+  type RetryingFilter,
+} from '../contracts/dead-letter-filter.ts'
 import type {
-  DeadLetterFilter,
   DeadLetterGroup,
   DeadLetterSource,
   Resolution,
-  RetryingFilter,
 } from '../contracts/dead-letter-source.ts'
 import { deadLetterOf, type MemoryDeliveries, type MemoryDelivery } from './memory-deliveries.ts'
 import type { MemoryInbox } from './memory-inbox.ts'
@@ -29,7 +32,7 @@ export function memoryDeadLetters(
     redrives: memoryRedrives({ now, trail, meant, putBack }),
 
     async list(filter, { limit, after }) {
-      const matching = meant(filter)
+      const matching = meant(checkedFilter('list', filter))
       const start = after === undefined ? 0 : matching.findIndex(({ id }) => id === after) + 1
       const items = matching.slice(start, start + limit)
       const last = items.at(-1)
@@ -40,6 +43,7 @@ export function memoryDeadLetters(
     },
 
     async listRetrying(filter, { limit, after }) {
+      checkedFilter('listRetrying', filter)
       const matching = all
         .filter((each) => each.state === 'retrying' && isAbout(each, filter))
         .sort((one, other) => order(one) - order(other))
@@ -58,11 +62,12 @@ export function memoryDeadLetters(
     },
 
     async count(filter) {
-      return meant(filter).length
+      return meant(checkedFilter('count', filter)).length
     },
 
     async redrive(filter, { limit, ...given }) {
       const by = actedBy('redrive', given)
+      checkedFilter('redrive', filter)
       const redriven: string[] = []
       const refused: Resolution[] = []
       const taken = filter.retired === true ? [] : meant(filter).slice(0, limit)

@@ -3,6 +3,7 @@ import type { EventLog } from '../contracts/event-log.ts'
 import { checkEvents } from '../contracts/events/event.ts'
 import { normalTypes } from '../contracts/events/event-types.ts'
 import type { ReadRequest } from '../contracts/logged-event.ts'
+import { checkedRequestId } from '../contracts/redrives.ts'
 import { retirement } from '../contracts/retirement.ts'
 import { departed, enrolled, standingOf, wantedIn } from '../contracts/subscription-record.ts'
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
@@ -173,10 +174,13 @@ export function memoryLog(
     takeIn: inbox.takeIn,
     emit: inbox.emit,
 
-    async append(events) {
+    async append(events, { requestId } = {}) {
       checkEvents(events)
+      const eventId = checkedRequestId(requestId, 'append')
       // They may be the store's own list, which grows with each that is appended.
-      outbox.append([...events])
+      const given = [...events]
+      if (eventId === undefined) outbox.append(given)
+      else await inbox.emit({ consumer: NO_CONSUMER, eventId, events: given })
     },
 
     async lag(consumer) {
@@ -198,6 +202,9 @@ export function memoryLog(
     },
   }
 }
+
+/** Under this name the inbox has the requests that appended. No consumer has it. */
+const NO_CONSUMER = ''
 
 function checkWanted({ consumer, types }: ReadRequest, wanted: readonly string[]): void {
   if (normalTypes(types).join('\n') === wanted.join('\n')) return

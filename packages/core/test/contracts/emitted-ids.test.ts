@@ -27,6 +27,28 @@ test('an id names the same content, in whatever order the events are emitted', (
   expect(idsOf('shipping', cause, [to('Bob'), to('Ann')])).toEqual([bob, ann])
 })
 
+// A bug: events that differ in these only were numbered by the order of their emission.
+test.each([
+  [{ headers: { tenant: 'a' } }, { headers: { tenant: 'b' } }],
+  [{ orderingKey: 'a' }, { orderingKey: 'b' }],
+  [{ source: '/a' }, { source: '/b' }],
+  [{ orderingKey: '/a' }, { source: '/a' }],
+])('an id is of %j, and another of %j', (one, other) => {
+  const emitted = [
+    { ...placed, ...one },
+    { ...placed, ...other },
+  ]
+  const ids = idsOf('shipping', cause, emitted)
+  expect(new Set(ids).size).toBe(2)
+  expect(idsOf('shipping', cause, [...emitted].reverse())).toEqual([...ids].reverse())
+})
+
+test('neither the order of headers nor those of tracing make another id', () => {
+  const of = (headers: Record<string, string>) => idsOf('shipping', cause, [{ ...placed, headers }])
+  expect(of({ a: '1', b: '2', traceparent: 'x' })).toEqual(of({ b: '2', a: '1' }))
+  expect(of({ traceparent: 'x' })).toEqual(idsOf('shipping', cause, [placed]))
+})
+
 test('what another consumer emits, or for another event, has other ids', () => {
   const [id] = idsOf('shipping', cause, [placed])
   expect(idsOf('email', cause, [placed])).not.toContain(id)

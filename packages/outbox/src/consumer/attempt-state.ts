@@ -14,6 +14,7 @@ import {
 } from '@oncekey/core'
 import type { Consumer } from './consumer.ts'
 import { type DeliveredEvent, deliveredEvent } from './delivered-event.ts'
+import { beginWait, type IntakeWait } from './intake-wait.ts'
 
 /**
  * How an attempt ended. Whatever the consumer does, its attempt ends once, in one of these ways.
@@ -42,6 +43,8 @@ export interface AttemptState<Tx> {
   readonly end: (outcome: AttemptOutcome) => void
   delivered: readonly DeliveredEvent[] | undefined
   intake: Promise<Intake<Tx>> | undefined
+  /** The wait for the intake, while it lasts and if it has failed. */
+  intakeWait: IntakeWait | undefined
   emitted: OutboxEvent[] | undefined
   /** Makes the ids of emitted events. Those of a batch are new each time, as its events differ. */
   idOf: ((event: EmittedEvent, data: string) => string) | undefined
@@ -105,12 +108,21 @@ async function opened<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
 
 async function takeIn<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
   const { consumer, events, log, slots } = state
-  const intake = await log.takeIn({
-    consumer: consumer.name,
-    eventIds: events.map(({ id }) => id),
-    slots: [...new Set(slots)].map(({ slot, epoch }) => ({ slot, epoch })),
-    timeoutMs: consumer.attemptTimeoutMs,
-  })
+  const wait = beginWait()
+  state.intakeWait = wait
+  const intake = await log
+    .takeIn({
+      consumer: consumer.name,
+      eventIds: events.map(({ id }) => id),
+      slots: [...new Set(slots)].map(({ slot, epoch }) => ({ slot, epoch })),
+      timeoutMs: consumer.attemptTimeoutMs,
+      signal: wait.signal,
+    })
+    .catch((error) => {
+      wait.failed = { error }
+      throw error
+    })
+  state.intakeWait = undefined
   if (intake.fresh.size > 0) return intake
   state.duplicate = true
   await intake.rollback()

@@ -13,6 +13,7 @@ import { batchContext, eachContext } from './attempt-context.ts'
 import { type AttemptOutcome, type AttemptState, failedWith } from './attempt-state.ts'
 import type { Consumer } from './consumer.ts'
 import { deliveredEvent, deliveredFacts } from './delivered-event.ts'
+import { endedWaiting } from './intake-wait.ts'
 
 export interface Attempt {
   /**
@@ -45,6 +46,7 @@ export function startAttempt<Tx>(
     end: trace === undefined ? end : tracedEnd(trace, end, () => state.duplicate),
     delivered: undefined,
     intake: undefined,
+    intakeWait: undefined,
     emitted: undefined,
     idOf: undefined,
     controller: undefined,
@@ -116,10 +118,11 @@ function call<Tx>(state: AttemptState<Tx>): unknown {
 
 function abort<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   if (state.over !== undefined) return
+  const error = endedWaiting(state, reason)
   close(state, reason)
   state.controller?.abort(reason)
   void rollBack(state)
-  state.end({ kind: 'failed', error: reason, isOwn: true })
+  state.end({ kind: 'failed', error, isOwn: true })
 }
 
 function succeed<Tx>(state: AttemptState<Tx>): void {
@@ -135,8 +138,9 @@ function succeed<Tx>(state: AttemptState<Tx>): void {
   )
 }
 
-function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
+function fail<Tx>(state: AttemptState<Tx>, thrown: unknown): void {
   if (state.over !== undefined) return
+  const error = endedWaiting(state, thrown)
   close(state, ENDED)
   if (state.intake === undefined) state.end(failedWith(state, error))
   // If the event is a duplicate, `transaction()` rejected, and the consumer let that error through.
@@ -147,6 +151,7 @@ function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
 function close<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   state.over = reason
   state.timer?.cancel()
+  state.intakeWait?.end()
 }
 
 async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {

@@ -14,7 +14,16 @@ export interface DeliveredEvent<Data = unknown> {
   readonly json: string
   readonly headers: Readonly<Record<string, string>>
   readonly occurredAt: Date
+  /**
+   * The event as a plain object, for `JSON.stringify`, a job queue or a worker thread. Data,
+   * headers and time are read when they are needed, so `{ ...event }` and a structured clone of the
+   * event itself do not have them: write `event.toJSON()` there.
+   */
+  toJSON(): PlainEvent<Data>
 }
+
+/** A delivered event without its JSON text, which would be the data once more. */
+export type PlainEvent<Data = unknown> = Omit<DeliveredEvent<Data>, 'json' | 'toJSON'>
 
 /**
  * Wraps an event of the log. Data and headers are parsed when they are read, because most consumers
@@ -22,7 +31,7 @@ export interface DeliveredEvent<Data = unknown> {
  */
 export function deliveredEvent(logged: LoggedEvent): DeliveredEvent {
   const event = Object.create(ON_DEMAND) as Delivered
-  event.logged = logged
+  event[LOGGED] = logged
   event.id = logged.id
   event.type = logged.type
   event.source = logged.source
@@ -38,25 +47,35 @@ export function deliveredFacts(event: DeliveredEvent): DeliveredFacts {
   return { id, type, subject, occurredAt, traceparent: headers.traceparent }
 }
 
+// Symbols, which JSON.stringify and a structured clone leave out.
+const LOGGED = Symbol('logged')
+const DATA = Symbol('data')
+const HEADERS = Symbol('headers')
+
 type Delivered = { -readonly [Part in keyof DeliveredEvent]: DeliveredEvent[Part] } & {
-  logged: LoggedEvent
-  parsed?: unknown
-  parsedHeaders?: Record<string, string>
+  [LOGGED]: LoggedEvent
+  [DATA]?: unknown
+  [HEADERS]?: Record<string, string>
 }
 
 /** One prototype with getters, so that all events share one hidden class. */
 const ON_DEMAND = {
   get data(): unknown {
     const event = this as unknown as Delivered
-    if (event.parsed === undefined) event.parsed = JSON.parse(event.json)
-    return event.parsed
+    if (event[DATA] === undefined) event[DATA] = JSON.parse(event.json)
+    return event[DATA]
   },
   get headers(): Record<string, string> {
     const event = this as unknown as Delivered
-    event.parsedHeaders ??= JSON.parse(event.logged.headers) as Record<string, string>
-    return event.parsedHeaders
+    event[HEADERS] ??= JSON.parse(event[LOGGED].headers) as Record<string, string>
+    return event[HEADERS]
   },
   get occurredAt(): Date {
-    return new Date((this as unknown as Delivered).logged.occurredAtMs)
+    return new Date((this as unknown as Delivered)[LOGGED].occurredAtMs)
+  },
+  toJSON(): PlainEvent {
+    const { id, type, source, subject, orderingKey, data, headers, occurredAt } =
+      this as unknown as Delivered
+    return { id, type, source, subject, orderingKey, data, headers, occurredAt }
   },
 }

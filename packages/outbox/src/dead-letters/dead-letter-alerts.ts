@@ -54,7 +54,10 @@ type ResolvedAlertOptions = Required<Omit<AlertOptions, 'lag' | 'onAlert'>> & {
 }
 
 export interface DeadLetterAlerts {
-  /** Checks once and returns the alerts that were sent. */
+  /**
+   * Checks once and returns the alerts that were sent. A lag that cannot be read is published on
+   * `oncekey:relay-error`, and the others are alerted of.
+   */
   check(): Promise<readonly Alert[]>
   start(): void
   stop(): void
@@ -92,7 +95,7 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   /** Checks, and sends nothing more once it is no longer `isWanted`. */
   async function checked(isWanted: () => boolean): Promise<readonly Alert[]> {
     const stats = await source.stats()
-    const lags = await ofLag()
+    const lags = await ofLag(isWanted)
     if (!isWanted()) return []
     const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...lags]
     const news = alerts.filter(isNews)
@@ -173,12 +176,15 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     return alerts
   }
 
-  async function ofLag(): Promise<Alert[]> {
+  async function ofLag(isWanted: () => boolean): Promise<Alert[]> {
     const { lag, maxLagMs, maxHorizonMs } = resolved
     const alerts: Alert[] = []
     for (const consumer of lag?.consumers ?? []) {
-      const behind = await lag?.log.lag(consumer)
-      if (behind === undefined) continue
+      // What cannot be read about one consumer says nothing about the others, or about the letters.
+      const behind = await lag?.log.lag(consumer).catch((error) => {
+        if (isWanted()) failed(error, consumer)
+      })
+      if (!behind) continue
       const { known: isKnown, events, oldestMs, horizon } = behind
       if (isKnown) unknown.delete(consumer)
       // A consumer that was just deployed is unknown until its relay registers it, so only the
@@ -194,7 +200,8 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
         alerts.push(alertOf('lag', consumer, oldestMs, maxLagMs, text))
       }
       if (horizon !== null && horizon.ageMs > maxHorizonMs) {
-        const text = `A transaction has been writing for ${inWords(horizon.ageMs)} (pid ${horizon.pid}): nothing written since can be cleaned up.`
+        const who = /^\d+$/.test(horizon.pid) ? `pid ${horizon.pid}` : horizon.pid
+        const text = `A transaction has been writing for ${inWords(horizon.ageMs)} (${who}): nothing written since can be cleaned up.`
         alerts.push(alertOf('horizon', horizon.pid, horizon.ageMs, maxHorizonMs, text))
       }
     }
@@ -235,18 +242,19 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     }
   }
 
-  function failed(error: unknown): void {
+  function failed(error: unknown, consumer?: string): void {
     const heard = tell('oncekey:relay-error', () => ({
       relay: 'alerts',
-      consumer: undefined,
+      consumer,
       during: 'alert',
       error,
     }))
-    if (!heard)
-      warnOnce(
-        `alert-error:${source.name}`,
-        `Dead letters could not be watched: ${messageOf(error)}`,
-      )
+    if (heard) return
+    const what = consumer === undefined ? 'Dead letters' : `The lag of consumer "${consumer}"`
+    warnOnce(
+      `alert-error:${source.name}:${consumer ?? ''}`,
+      `${what} could not be watched: ${messageOf(error)}`,
+    )
   }
 }
 

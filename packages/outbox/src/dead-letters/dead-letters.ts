@@ -12,7 +12,7 @@ import type {
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { looksAtAll, OptionsError } from '@oncekey/core'
+import { checkedFilter, looksAtAll, OptionsError } from '@oncekey/core'
 import { redrive, requiredRedrives } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
@@ -84,10 +84,13 @@ export interface DeadLetters {
  */
 export function deadLetters(source: DeadLetterSource): DeadLetters {
   return {
-    list: (filter = {}, page = {}) => source.list(filter, { limit: 100, ...page }),
-    retrying: (filter = {}, page = {}) => source.listRetrying(filter, { limit: 100, ...page }),
+    list: async (filter = {}, page = {}) =>
+      source.list(checkedFilter('list', filter), { limit: 100, ...page }),
+    retrying: async (filter = {}, page = {}) =>
+      source.listRetrying(checkedFilter('retrying', filter), { limit: 100, ...page }),
     get: (id) => source.get(id),
     async preview(filter) {
+      checkedFilter('preview', filter)
       const [matched, { items }, { depth }] = await Promise.all([
         source.count(filter),
         source.list(filter, { limit: 10 }),
@@ -97,6 +100,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {
+      checkedFilter('startRedrive', filter)
       const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
       return await requiredRedrives(source, 'startRedrive').start(filter, pace, by)
     },

@@ -43,7 +43,8 @@ import { write, writeAll, writeLoop } from './writing.ts'
  * Three loops do this. The first reads events and starts them. The second writes, one write at a
  * time, so that rows are never locked in two orders. The third renews the leases, so that no slow
  * write delays them. Reading continues from the last position read, not from the cursor, so a slow
- * event holds up the cursor of its slot and nothing else.
+ * event holds up the cursor of its slot and nothing else, until `slotLimit` entries wait behind it:
+ * what has ended there stays an entry until the cursor passes it.
  */
 export interface ConsumerRunner {
   /** Runs one round to its end and returns how many events were handled. */
@@ -139,6 +140,8 @@ export function consumerRunner<Tx>(of: {
         if (period !== periods) return
         state.running = true
         state.stopping = false
+        // The consumer may have been retired since the last start, which makes it anew.
+        state.subscribed = false
         renewing = leaseLoop(state, needsLeases)
         return Promise.all([readLoop(state), writeLoop(state)])
       })

@@ -151,7 +151,9 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     const started = performance.now()
     attemptOn(items, (outcome) => {
       running -= 1
-      if (ticket !== undefined && outcome.kind === 'failed') apart(items, ticket)
+      // A batch that was postponed was not tried, and none of its events can be at this moment.
+      const isTried = outcome.kind === 'failed' && !isPostponed(outcome.error)
+      if (ticket !== undefined && isTried) apart(items, ticket)
       else for (const item of items) judge(item, outcome, startedAtMs, started)
       pump()
     })

@@ -25,8 +25,8 @@ export interface Entry {
 
 /**
  * A slot that this relay holds. `entries` has what was read, in the order of the log. The cursor
- * passes the ended entries at the front, so one slow event holds up the cursor of its slot and
- * nothing else.
+ * passes the ended entries at the front, so one slow event holds up the cursor of its slot, and
+ * its reading once `slotLimit` entries wait behind it.
  */
 export interface Slot extends HeldSlot {
   /** The position from which to read next. */

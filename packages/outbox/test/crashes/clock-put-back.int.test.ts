@@ -1,5 +1,5 @@
 import { type Consumer, consumer, createRelay, type Relay } from '@oncekey/outbox'
-import { append, migrate, postgresLog } from '@oncekey/postgres'
+import { migrate, postgresLog, transact } from '@oncekey/postgres'
 import {
   type Clock,
   type PostgresServer,
@@ -67,7 +67,7 @@ beforeAll(async () => {
 
   for (const name of names) {
     for (const subject of ['fails', 'follows']) {
-      await append(pool, { type: name, subject, orderingKey: name, data: {} })
+      await transact(pool, (_, emit) => emit({ type: name, subject, orderingKey: name, data: {} }))
     }
     const relay = relayOf(name)
     await relay.runOnce()

@@ -88,6 +88,29 @@ describe('after restarts of the server', () => {
     expect(taken.map(({ crashes }) => crashes)).toEqual(Array(64).fill(1))
   })
 
+  // A bug: a relay that was older than the last restart subscribed its retired consumer again, and
+  // got the whole log once more.
+  test('a relay that runs on does not bring back its retired consumer', {
+    timeout: 240_000,
+  }, async () => {
+    const [log, operator] = [postgresLog({ client: pool() }), postgresLog({ client: pool() })]
+    const consumer = 'retired'
+    await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+    const lease = () => log.lease({ consumer, relay: 'one', leaseMs: 60_000, holding: [] })
+    await lease()
+    await restart(1)
+    await waitFor(() => lease().catch(() => false), { what: 'the server' })
+    await operator.retire(consumer)
+    await expect(lease()).rejects.toThrow('it was retired')
+    await restart(1)
+    await waitFor(() => log.lag(consumer).catch(() => false), { what: 'the server' })
+    await expect(lease()).rejects.toThrow('it was retired')
+    expect((await log.lag(consumer)).known).toBe(false)
+    // Who starts anew subscribes anew.
+    await log.subscribe({ consumer, types: null, startAt: 'now' })
+    expect((await lease()).taken).toHaveLength(64)
+  })
+
   test('a relay starts no event alone', { timeout: 240_000 }, async () => {
     const writers = pool()
     const log = postgresLog({ client: pool() })

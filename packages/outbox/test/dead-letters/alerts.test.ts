@@ -74,3 +74,39 @@ test.each(['alerts', 'fails'])('a check that %s after the stop says nothing', as
     unsubscribe('oncekey:relay-error', heard)
   }
 })
+
+// A bug: one consumer whose lag could not be read kept all alerts from being sent.
+test('a lag that cannot be read is told, and hides neither dead letters nor other consumers', async () => {
+  const { deadLetters } = memoryLog(memoryStore())
+  const told: unknown[] = []
+  const heard = (message: unknown): void => void told.push(message)
+  subscribe('oncekey:relay-error', heard)
+  try {
+    const alerts = deadLetterAlerts({
+      maxDepth: 0,
+      maxLagMs: 1,
+      onAlert: () => {},
+      source: {
+        ...deadLetters,
+        stats: async () => ({ ...(await deadLetters.stats()), depth: 3 }),
+      },
+      lag: {
+        consumers: ['unreadable', 'behind'],
+        log: {
+          async lag(consumer) {
+            if (consumer === 'unreadable') throw new Error('canceling statement due to timeout')
+            return { known: true, events: 5, oldestMs: 60_000, horizon: null }
+          },
+        },
+      },
+    })
+    const sent = await alerts.check()
+    expect(sent.map(({ kind, about }) => [kind, about])).toEqual([
+      ['depth', undefined],
+      ['lag', 'behind'],
+    ])
+    expect(told).toMatchObject([{ relay: 'alerts', consumer: 'unreadable', during: 'alert' }])
+  } finally {
+    unsubscribe('oncekey:relay-error', heard)
+  }
+})

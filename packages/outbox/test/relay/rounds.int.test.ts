@@ -1,5 +1,5 @@
 import { type Consumer, consumer, createRelay } from '@oncekey/outbox'
-import { append, postgresLog } from '@oncekey/postgres'
+import { postgresLog, transact } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
 import { logDatabase, quick } from '../databases/log-database.ts'
@@ -45,12 +45,16 @@ test.each([
   'a round of a consumer that takes %s reads past events of other types',
   async (_, type, others) => {
     await database.query('truncate oncekey.outbox')
-    const client = database.pool()
-    await append(
-      client,
+    const pool = database.pool()
+    const emitted = [
       Array.from({ length: others }, () => ({ type: 'order.created' })),
-    )
-    await append(client, { type: 'invoice.paid' })
+      [{ type: 'invoice.paid' }],
+    ]
+    for (const events of emitted) {
+      await transact(pool, (_, emit) => {
+        for (const event of events) emit(event)
+      })
+    }
     const seen: string[] = []
     const { relay } = relayOf(
       consumer({

@@ -39,6 +39,16 @@ export function sqlClientOf<Tx>(
 }
 
 /**
+ * Whether this is a pool, or what a library makes of one: each statement may get another session
+ * there, and is committed by itself.
+ */
+export function isManySessions(client: object): boolean {
+  const has = (name: string): boolean => typeof Reflect.get(client, name) === 'function'
+  if ((has('connect') && 'totalCount' in client) || 'poolSize' in client) return true
+  return bridges.some(({ shape }) => shape(Object(client), has))
+}
+
+/**
  * Clients that cannot be used without a bridge, recognised so that the error can name the bridge.
  */
 const bridges: readonly {

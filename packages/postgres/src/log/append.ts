@@ -7,7 +7,7 @@ import {
   tell,
   wholeMs,
 } from '@oncekey/core'
-import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { isManySessions, type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
 import { appendEventsStatement } from '../commit/append-events.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
@@ -31,7 +31,7 @@ export interface AppendOptions {
  * longer a transaction stays open after that, the less its numbers say about the order of commits.
  *
  * If you need no transaction of your own, use {@link transact}, which opens one and appends last.
- * Throws `event-invalid`.
+ * Throws `event-invalid`; `OptionsError` for a pool or a database in place of a transaction.
  *
  * @example
  * ```ts
@@ -46,9 +46,11 @@ export async function append(
   events: EmittedEvent | readonly EmittedEvent[],
   options: AppendOptions = {},
 ): Promise<readonly OutboxEvent[]> {
-  if (typeof transaction?.query !== 'function') {
+  if (typeof transaction?.query !== 'function' || isManySessions(transaction)) {
     throw new OptionsError(
-      'append: pass the transaction that the events belong to: `append(client, { type, … })`.',
+      'append: pass the transaction that the events belong to: `append(client, { type, … })`. A pool ' +
+        'or a database would commit them at once, whatever becomes of the transaction. Take a client ' +
+        'of the pool (`await pool.connect()`), the `tx` of `db.transaction`, or use transact().',
     )
   }
   const written = [events].flat().map((event) => outboxEventOf(event, options))
@@ -62,7 +64,7 @@ export async function append(
  * Events are held back until `work` is done, so that their order is the order of the commits.
  *
  * Throws what `work` throws, and `commit-failed` if it is unknown whether the transaction was
- * committed.
+ * committed. `emit` throws `attempt-over` once `work` has ended.
  *
  * @example
  * ```ts
@@ -85,6 +87,11 @@ export async function transact<Tx, Result>(
   const schema = quotedSchema(name)
   const sql = sqlClientOf(client, { prepare: false })
   const events: OutboxEvent[] = []
+  let over = false
+  const emit = (event: EmittedEvent): void => {
+    if (over) throw workIsOver()
+    events.push(outboxEventOf(event, options))
+  }
   const nothing = { name: 'nothing', text: 'select', values: [] }
   const { transaction } = await sql
     .begin({ isolation: 'read committed', first: nothing, timeoutMs })
@@ -93,8 +100,10 @@ export async function transact<Tx, Result>(
     })
   let result: Result
   try {
-    result = await work(transaction.handle, (event) => events.push(outboxEventOf(event, options)))
+    result = await work(transaction.handle, emit)
+    over = true
   } catch (error) {
+    over = true
     await transaction.rollback({ timeoutMs }).catch(() => {})
     throw error
   }
@@ -104,6 +113,13 @@ export async function transact<Tx, Result>(
   })
   if (events.length > 0) tell('oncekey:appended', () => ({ count: events.length }))
   return result
+}
+
+function workIsOver(): OncekeyError {
+  return new OncekeyError(
+    'attempt-over',
+    'emit(): the work of transact() has ended. Call emit() before it returns.',
+  )
 }
 
 /**

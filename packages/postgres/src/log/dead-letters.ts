@@ -1,6 +1,7 @@
 import {
   actedBy,
   boundedPage,
+  checkedFilter,
   checkJsonText,
   type DeadLetter,
   type DeadLetterDetail,
@@ -45,7 +46,7 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     async list(filter, { limit, after }) {
       const [deadAt, id] = after?.split('.') ?? []
       const from = deadAt === undefined || id === undefined ? undefined : ([deadAt, id] as const)
-      const rows = await ask(listDead(schema)(filter, limit, from))
+      const rows = await ask(listDead(schema)(checkedFilter('list', filter), limit, from))
       const letters = rows.flatMap((row) => (row.id === null ? [] : [{ ...row, id: row.id }]))
       const last = letters.length === limit ? letters.at(-1) : undefined
       return {
@@ -55,6 +56,7 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     },
 
     async listRetrying(filter, { limit, after }) {
+      checkedFilter('listRetrying', filter)
       const read = rowsToRead(limit)
       const [consumer, slot, dueAt, id] =
         after === undefined ? [] : partsOfToken('listRetrying', after, [4])
@@ -92,12 +94,13 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     },
 
     async count(filter) {
-      const [row] = await ask(countDead(schema)(filter))
+      const [row] = await ask(countDead(schema)(checkedFilter('count', filter)))
       return Number(row?.count)
     },
 
     async redrive(filter, { limit, ...given }) {
       const by = actedBy('redrive', given)
+      checkedFilter('redrive', filter)
       const rows = filter.retired === true ? [] : await ask(redriveDead(schema)(filter, limit, by))
       const redriven = rows.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id)
       const done = rows

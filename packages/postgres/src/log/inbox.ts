@@ -87,11 +87,12 @@ export interface Inbox<Tx> {
  */
 export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
   const { consumer } = options
-  if (typeof consumer !== 'string' || consumer === '') {
+  if (!isText(consumer)) {
     throw new OptionsError(
       "inbox: consumer is missing. Write the name of who takes messages in, such as 'billing'.",
     )
   }
+  const source = sourceOf(consumer)
   const log = logState(resolveLogOptions(options))
 
   return {
@@ -129,7 +130,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
           'attempt-over',
           'emit(): the work has ended. Call emit() before it returns.',
         )
-      events.push(outboxEvent(event, { source: `/${consumer}`, traceparent: undefined }))
+      events.push(outboxEvent(event, { source, traceparent: undefined }))
     }
     const result = await work({ transaction: intake.handle, fresh: intake.fresh, emit })
     over = true
@@ -139,13 +140,27 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
   }
 }
 
+/**
+ * The `source` of events that this consumer emits. A name that is no part of a URI as it is, such
+ * as `billing service`, is encoded; names of consumers may be any text, because some are in use.
+ */
+function sourceOf(consumer: string): string {
+  const source = IN_A_URI.test(consumer) ? `/${consumer}` : `/${encodeURIComponent(consumer)}`
+  if (Buffer.byteLength(source) <= MOST_SOURCE_BYTES) return source
+  throw new OptionsError(
+    `inbox: the name of the consumer is too long: it is the \`source\` of its events, which may have ${MOST_SOURCE_BYTES} bytes.`,
+  )
+}
+
+const IN_A_URI = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
+const MOST_SOURCE_BYTES = 2_048
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && !value.includes('\0') && value.isWellFormed()
+}
+
 function checkId(messageId: string): string {
-  const isText =
-    typeof messageId === 'string' &&
-    messageId !== '' &&
-    !messageId.includes('\0') &&
-    messageId.isWellFormed()
-  if (!isText) {
+  if (!isText(messageId)) {
     throw new OptionsError(
       `inbox: the id of a message must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
     )

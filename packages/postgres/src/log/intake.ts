@@ -15,9 +15,13 @@ import type { TakenInJson } from './statements/intake.ts'
 /** Opens a consumer's transaction; its first statement marks the events as taken in. */
 export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promise<Intake<Tx>> {
   const { client, schemaName, transactions, maxTransactions, statements } = log
-  const { consumer, eventIds, slots, timeoutMs } = request
+  const { consumer, eventIds, slots, timeoutMs, signal } = request
   const until = performance.now() + timeoutMs
-  const permit = await transactions.take({ timeoutMs })
+  const permit = await transactions.take({ timeoutMs, ...(signal && { signal }) })
+  if (signal?.aborted) {
+    permit?.()
+    throw new OncekeyError('store-busy', 'Whoever waited for this transaction has gone.')
+  }
   if (permit === undefined) {
     throw new OncekeyError(
       'store-busy',

@@ -1,4 +1,5 @@
 import { type Lease, type LeaseRequest, OncekeyError, type Subscription } from '@oncekey/core'
+import { isRefusedToRole } from '../sql/session-fitness.ts'
 import { violatedConstraint } from '../sql/sql-state.ts'
 import { inReach } from './in-reach.ts'
 import type { LogState } from './log-state.ts'
@@ -7,12 +8,17 @@ import { heldEpoch } from './statements/held-slots.ts'
 import { positionOf } from './statements/position.ts'
 import { presentLife } from './statements/reading.ts'
 import { type LeaseJson, suspectsIn } from './statements/slots.ts'
+import { retiredSince } from './statements/subscriptions.ts'
 
 export async function subscribed<Tx>(log: LogState<Tx>, subscription: Subscription): Promise<void> {
   const { schema, statements, subscribed } = log
   const [row] = await inReach(log, statements.subscribe(subscription))
   if (Number(row?.in_advance ?? 1) > 1) throw numbersInAdvance(schema, row?.in_advance)
-  subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
+  subscribed.set(subscription.consumer, {
+    subscription,
+    life: row?.life ?? '',
+    atMs: Number(row?.at_ms),
+  })
 }
 
 /**
@@ -33,6 +39,8 @@ export function numbersInAdvance(schema: string, count: string | undefined): Onc
 export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
   await log.watchClock()
   const { share, relays, life, lost, taken } = await ask(log, request)
+  const known = log.subscribed.get(request.consumer)
+  if (known !== undefined) known.life = life
   const suspects = await suspectsOf(log, request.consumer, taken)
   return {
     share,
@@ -71,20 +79,25 @@ async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Pro
   } catch (error) {
     if (tries === 1) throw error
     if (isFromAnotherLife(error)) await rebased(log)
-    else if (!isUnknownConsumer(log, error) || !(await subscribedAnew(log, request))) throw error
+    else if (!isUnknownConsumer(log, error)) throw error
+    else if (!(await subscribedAnew(log, request))) throw retired(request.consumer, error)
     return ask(log, request, tries - 1)
   }
 }
 
 /**
- * Subscribes an unknown consumer again if the server's life is another one than at the
- * subscription: its data may be older than the subscription. If the life is the same, the consumer
- * is unknown because it was retired, and stays so.
+ * Subscribes an unknown consumer again if the server's life is another one than when this process
+ * last leased slots of it: the data may be older than the subscription. If the life is the same,
+ * or if the audit trail has the act, the consumer was retired, and stays so in every later life.
  */
 async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest): Promise<boolean> {
   const before = log.subscribed.get(consumer)
   const [row] = await log.ask(presentLife(log.schema))
-  if (before === undefined || row === undefined || row.life === before.life) return false
+  if (before === undefined || row === undefined) return false
+  if (row.life === before.life || (await isRetired(log, consumer, before.atMs))) {
+    log.subscribed.delete(consumer)
+    return false
+  }
   await subscribed(log, before.subscription)
   const { startAt } = before.subscription
   process.emitWarning(
@@ -93,6 +106,35 @@ async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest)
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
   return true
+}
+
+/**
+ * Whether the consumer was retired since this process subscribed it, by the audit trail: for a
+ * relay that was cut off while it was retired and the server restarted. A standby that never had
+ * the subscription does not have a later act either. A role that may not read the trail has only
+ * the life to go by.
+ */
+async function isRetired<Tx>(
+  { ask, schema }: LogState<Tx>,
+  consumer: string,
+  sinceMs: number,
+): Promise<boolean> {
+  try {
+    const rows = await ask(retiredSince(schema, consumer, sinceMs))
+    return rows.length > 0
+  } catch (error) {
+    if (isRefusedToRole(error)) return false
+    throw error
+  }
+}
+
+function retired(consumer: string, cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'store-unavailable',
+    `The database has no consumer "${consumer}": it was retired, so this relay gets no events for ` +
+      'it. Take the consumer out of the relay, or start the relay anew to subscribe it again.',
+    { cause },
+  )
 }
 
 function isUnknownConsumer<Tx>({ schemaName }: LogState<Tx>, error: unknown): boolean {

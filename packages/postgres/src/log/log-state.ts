@@ -25,11 +25,8 @@ import { retire, subscribe } from './statements/subscriptions.ts'
 export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly statements: LogStatements
-  /**
-   * For each consumer that this process subscribed: the subscription, and the server's life at that
-   * time.
-   */
-  readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
+  /** The consumers that this process has subscribed, without those that were retired since. */
+  readonly subscribed: Map<string, Subscribed>
   /** Limits how many transactions of consumers are open; each takes one permit. */
   readonly transactions: ConcurrencyLimit
   /**
@@ -45,6 +42,14 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
    * contract's codes.
    */
   ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
+}
+
+export interface Subscribed {
+  readonly subscription: Subscription
+  /** The server's life in which the database had the consumer: when it was last leased. */
+  life: string
+  /** When it was subscribed, by the server's clock. Milliseconds since 1970. */
+  readonly atMs: number
 }
 
 export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {

@@ -1,5 +1,4 @@
 import {
-  checkEvents,
   type DueDelivery,
   type EventLog,
   type LoggedEvent,
@@ -10,6 +9,7 @@ import {
 } from '@oncekey/core'
 import { postgresOperations } from '../operator/audit/operations.ts'
 import { sqlState } from '../sql/sql-state.ts'
+import { appendAlone } from './append-alone.ts'
 import { consumerControl } from './consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { inReach } from './in-reach.ts'
@@ -57,6 +57,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     async retire(consumer, options) {
       const choice = retirement(options)
       const [row] = await ask(statements.retire(consumer, choice), { timeoutMs: RETIRE_MS })
+      log.subscribed.delete(consumer)
       const count = Number(row?.count)
       const isKept = choice.remaining === 'keep'
       return { kept: isKept ? count : 0, discarded: isKept ? 0 : count }
@@ -129,10 +130,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
       return row?.outcome ?? 'duplicate'
     },
 
-    async append(events) {
-      checkEvents(events)
-      await ask(statements.appendEvents(events))
-    },
+    append: (events, options) => appendAlone(log, events, options),
 
     async lag(consumer) {
       const [row] = await lagOf(log, consumer)

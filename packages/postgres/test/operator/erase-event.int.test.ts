@@ -1,5 +1,5 @@
 import type { EventLog } from '@oncekey/core'
-import { append, eraseEvent, postgresLog } from '@oncekey/postgres'
+import { eraseEvent, postgresLog, transact } from '@oncekey/postgres'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../database/test-database.ts'
 
@@ -13,7 +13,9 @@ async function deadEvent(name: string): Promise<{ event: string; letter: string 
   const pool = database.pool()
   const log = postgresLog({ client: pool }) as EventLog<never>
   await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
-  await append(pool, [{ type: 'order.made', data: { name }, subject: name, orderingKey: '7' }])
+  await transact(pool, (_, emit) =>
+    emit({ type: 'order.made', data: { name }, subject: name, orderingKey: '7' }),
+  )
   const [row] = await database.query<{ event: string; letter: string }>(
     `with dead as (
        insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, subject,

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { checkEvents, type EventLog, OncekeyError, type Settle } from '@oncekey/core'
+import {
+  type AppendRequest,
+  checkEvents,
+  checkedRequestId,
+  type EventLog,
+  OncekeyError,
+  type OutboxEvent,
+  type Settle,
+} from '@oncekey/core'
 import { evictionWatch } from '../client/eviction.ts'
-import { hanging, storeError } from '../client/store-error.ts'
+import { hanging, isRefusal, storeError } from '../client/store-error.ts'
 import { redisOperations } from '../store/operator/operations.ts'
 import { openAttemptKeys } from '../store/record/record-keys.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
@@ -150,16 +158,7 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     emit: ({ consumer, eventId, events }) =>
       log.ask(emitOnceScript, { consumer, eventId, events, keptMs: log.emittedRetentionMs }),
 
-    async append(events) {
-      checkEvents(events)
-      const [first] = events
-      if (first === undefined) return
-      const question = { ...openAttemptKeys(first.orderingKey, randomUUID()), events }
-      if (log.scripts.hangs(appendEventsScript, question)) {
-        throw storeError('store-unavailable', hanging())
-      }
-      await log.ask(appendEventsScript, question)
-    },
+    append: (events, options) => append(log, events, options),
 
     lag: (consumer) => lagOf(log, consumer),
 
@@ -174,6 +173,46 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
       return maintainLog(log)
     },
   }
+}
+
+/**
+ * Appends events to one stream. The script's mark has the name of the request, if it has one, so
+ * that it is known when it is sent again.
+ */
+async function append(
+  log: LogState,
+  events: readonly OutboxEvent[],
+  options: AppendRequest = {},
+): Promise<void> {
+  checkEvents(events)
+  const requestId = checkedRequestId(options.requestId, 'append')
+  const [first] = events
+  if (first === undefined) return
+  const mark = requestId === undefined ? randomUUID() : `request:${requestId}`
+  const question = { ...openAttemptKeys(first.orderingKey, mark), events }
+  if (log.scripts.hangs(appendEventsScript, question)) {
+    throw storeError('store-unavailable', hanging())
+  }
+  try {
+    await log.ask(appendEventsScript, question)
+  } catch (error) {
+    throw isUnanswered(error) ? unconfirmed(error) : error
+  }
+}
+
+/** Whether Redis has not refused the script, so that it may have run. */
+function isUnanswered(error: unknown): error is OncekeyError {
+  const isAsked = error instanceof OncekeyError && error.code === 'store-unavailable'
+  return isAsked && !isRefusal(error.cause)
+}
+
+function unconfirmed(cause: OncekeyError): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    `It is unknown whether the events were appended: ${cause.message}. Send them again with the same ` +
+      'requestId, or look for them before you append them again.',
+    { cause },
+  )
 }
 
 async function settle(

@@ -4,8 +4,8 @@ import { appendEventsLua } from './lua.ts'
 import { entryArguments } from './outbox-entry.ts'
 
 /**
- * Appends the events of an attempt that has no key. There is no record to show that they were
- * appended, so the script leaves a mark: if it is sent again after a lost reply, it adds nothing.
+ * Appends events that belong to no key. There is no record to show that they were appended, so the
+ * script leaves a mark: if it is sent again after a lost reply, it adds nothing.
  */
 export const appendEventsScript: Script<AppendEventsQuestion, 'stored'> = script({
   name: 'append-events',

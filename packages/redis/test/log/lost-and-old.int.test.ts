@@ -1,4 +1,7 @@
-import { type EventLog, type HeldSlot, SLOTS } from '@oncekey/core'
+import { type EventLog, type HeldSlot, SLOTS, slotOf } from '@oncekey/core'
+import { redisLog } from '@oncekey/redis'
+import { startProxy } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { client, eventOf, hold, logOf, pass, readAll, server } from './redis-slots.ts'
 
@@ -185,4 +188,28 @@ test('a killed server keeps cursors and dead letters with `appendonly`', async (
   })
   expect((await readAll(log, held.taken)).events.map(({ id }) => id)).toEqual([after.id])
   expect(await log.deadLetters.count({})).toBe(1)
+})
+
+// A bug: an event that was appended counted as one that Redis could not be asked for, and was
+// published again under another id.
+test('an append whose reply is lost has an unknown outcome, and is known by its requestId', async () => {
+  const proxy = await startProxy(Number(new URL(server.url).port))
+  const connection = new Redis(proxy.through(server.url))
+  connection.on('error', () => {})
+  try {
+    const log = redisLog({ client: connection, commandTimeoutMs: 500 })
+    const event = eventOf()
+    const append = () => log.append([event], { requestId: event.id })
+    const appended = () => client.xlen(`oncekey:{${slotOf(event.orderingKey)}}:outbox`)
+    await connection.ping()
+    proxy.stallDownstream()
+    await expect(append()).rejects.toMatchObject({ code: 'commit-failed' })
+    expect(await appended()).toBe(1)
+    proxy.resume()
+    await append()
+    expect(await appended()).toBe(1)
+  } finally {
+    connection.disconnect()
+    await proxy.stop()
+  }
 })

@@ -1,6 +1,7 @@
 import {
   actedBy,
   boundedPage,
+  checkedFilter,
   type DeadLetter,
   type DeadLetterDetail,
   type DeadLetterSource,
@@ -33,7 +34,7 @@ export function sagaDeadLetters<Tx>(
 
     async list(filter, { limit, after }) {
       const from = after === undefined ? undefined : pageFrom(after)
-      const rows = await ask(statements.listDeadRuns(filter, limit, from))
+      const rows = await ask(statements.listDeadRuns(checkedFilter('list', filter), limit, from))
       const runs = rows.flatMap(({ run }): DeadRunJson[] => (run === null ? [] : [JSON.parse(run)]))
       const last = runs.length === limit ? runs.at(-1) : undefined
       return {
@@ -43,6 +44,7 @@ export function sagaDeadLetters<Tx>(
     },
 
     async listRetrying(filter, { limit, after }) {
+      checkedFilter('listRetrying', filter)
       const read = rowsToRead(limit)
       const from = after === undefined ? undefined : pageFrom(after)
       const place = from && ([String(from.stuck_at), from.id] as const)
@@ -63,12 +65,13 @@ export function sagaDeadLetters<Tx>(
     },
 
     async count(filter) {
-      const [row] = await ask(statements.countDeadRuns(filter))
+      const [row] = await ask(statements.countDeadRuns(checkedFilter('count', filter)))
       return Number(row?.count)
     },
 
     async redrive(filter, { limit, ...given }) {
       const by = actedBy('redrive', given)
+      checkedFilter('redrive', filter)
       const rows = await ask(statements.redriveDeadRuns(filter, limit, by))
       const redriven = rows
         .filter(({ state }) => state === 'running' || state === 'compensating')

@@ -2,6 +2,7 @@ import {
   type AttemptError,
   actedBy,
   boundedPage,
+  checkedFilter,
   checkJsonText,
   type DeadLetter,
   type DeadLetterSource,
@@ -52,7 +53,10 @@ export function deadLetterSource(
     ),
 
     async list(filter, page) {
-      const rows = await runStatement(options, listDeadLetters(schema, filter, page))
+      const rows = await runStatement(
+        options,
+        listDeadLetters(schema, checkedFilter('list', filter), page),
+      )
       const letters = rows.flatMap(({ letter }) => (letter === null ? [] : [letter]))
       const last = letters.length === page.limit ? rows.at(-1)?.page_token : rows[0]?.looked_to
       return {
@@ -62,6 +66,7 @@ export function deadLetterSource(
     },
 
     async listRetrying(filter, { limit, after }) {
+      checkedFilter('listRetrying', filter)
       if (filter.origin !== undefined && !isUuid(filter.origin)) return EMPTY_PAGE
       const read = rowsToRead(limit)
       const rows = await runStatement(options, listRetrying(schema, filter, read, after))
@@ -95,12 +100,13 @@ export function deadLetterSource(
     },
 
     async count(filter) {
-      const row = await firstRow(options, countDeadLetters(schema, filter))
+      const row = await firstRow(options, countDeadLetters(schema, checkedFilter('count', filter)))
       return Number(row?.count)
     },
 
     async redrive(filter, { limit, ...given }) {
       const by = actedBy('redrive', given)
+      checkedFilter('redrive', filter)
       const rows = await runStatement(options, redriveDeadLetters(schema, filter, limit, by))
       const redriven = rows.map(({ id }) => id)
       scheduled()

@@ -1,5 +1,12 @@
 import { hash } from 'node:crypto'
-import { type ActedBy, actedBy, checkedPace, OptionsError, type RedriveStart } from '@oncekey/core'
+import {
+  type ActedBy,
+  actedBy,
+  checkedConditions,
+  checkedPace,
+  OptionsError,
+  type RedriveStart,
+} from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { type Statement, startRedriveOf } from '@oncekey/postgres/client'
 import { endpointOf } from '../endpoints/endpoint.ts'
@@ -180,7 +187,13 @@ function nameOf(requestId: string, customer: string | null): string {
   return hash('sha256', JSON.stringify([customer, requestId]))
 }
 
-function checkedWindow({ endpointId, since, until }: WindowFilter): WindowFilter {
+function checkedWindow(window: WindowFilter): WindowFilter {
+  // An `until` that did not come would be none, so that the window had no end.
+  const { endpointId, since, until } = checkedConditions('replay', window, [
+    'endpointId',
+    'since',
+    'until',
+  ])
   for (const [name, time] of Object.entries({ since, until })) {
     const isTime = time instanceof Date && Number.isFinite(time.getTime())
     if (isTime || (name === 'until' && time === undefined)) continue

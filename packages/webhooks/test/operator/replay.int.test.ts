@@ -124,6 +124,11 @@ test('a replay of nobody, or of no time, is refused', async () => {
   expect(await deliveries.replay({ endpointId: 'no id', since })).toBeUndefined()
   const backwards = deliveries.replay({ endpointId: randomUUID(), since, until: since })
   await expect(backwards).rejects.toMatchObject({ code: 'options-invalid' })
+  // A bug: an end that did not come was none, and all until now was sent again.
+  for (const wrong of [{ until: undefined }, { until: null }, { til: since }]) {
+    const window = { endpointId: randomUUID(), since, ...wrong } as never
+    await expect(deliveries.replay(window)).rejects.toMatchObject({ code: 'options-invalid' })
+  }
   const never = deliveries.replay({ endpointId: randomUUID(), since: new Date(Number.NaN) })
   await expect(never).rejects.toMatchObject({ code: 'options-invalid' })
 })

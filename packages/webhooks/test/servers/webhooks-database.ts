@@ -63,6 +63,7 @@ export function eventOf(event: Partial<DeliveredEvent> = {}): DeliveredEvent {
   const data = event.data ?? { id: 'order-1' }
   const id = event.id ?? v7()
   return {
+    toJSON: () => eventOf(event),
     id,
     type: 'order.created',
     source: '/http',

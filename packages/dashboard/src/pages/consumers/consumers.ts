@@ -69,7 +69,7 @@ ${table(
 )}
 ${
   horizon &&
-  html`<p class="note">The oldest writing transaction has been open for ${duration(horizon.ageMs)}, on backend ${horizon.pid}. It does not stop the log, but retention waits for it.</p>`
+  html`<p class="note">The oldest writing transaction has been open for ${duration(horizon.ageMs)}, ${/^\d+$/.test(horizon.pid) ? 'on backend' : 'as'} ${horizon.pid}. It does not stop the log, but retention waits for it.</p>`
 }
 ${consumers.map(({ record }) => record && actOn(record, viewer))}`
   },

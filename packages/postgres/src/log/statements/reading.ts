@@ -112,17 +112,20 @@ export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
 
 /**
  * Finds the transaction that began to write first of all that are open, in any database of the
- * cluster.
+ * cluster. A prepared transaction belongs to no process, and counts from when it was prepared.
  */
 export function oldestWriter(): Statement<{ age_ms: string; pid: string }> {
   return {
     name: 'oldest_writer',
     text: `
-      select (extract(epoch from clock_timestamp() - xact_start) * 1000)::bigint::text as age_ms,
-             pid::text
-        from pg_stat_activity
-        where backend_xid is not null and xact_start is not null and pid <> pg_backend_pid()
-        order by xact_start
+      select (extract(epoch from clock_timestamp() - w.since) * 1000)::bigint::text as age_ms, w.pid
+        from (
+          select xact_start as since, pid::text from pg_stat_activity
+            where backend_xid is not null and xact_start is not null and pid <> pg_backend_pid()
+          union all
+          select prepared, 'prepared transaction ' || gid from pg_prepared_xacts
+        ) w
+        order by w.since
         limit 1`,
     values: [],
     cancellable: true,

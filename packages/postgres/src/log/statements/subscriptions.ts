@@ -3,17 +3,18 @@ import { auditCall } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Gives a new consumer its cursors, and returns the server's life, and how many numbers of events a
- * session takes in advance. The commit is flushed to disk whatever `synchronous_commit` is set to:
- * if a crash lost it, the log would not know a consumer whose relay is running.
+ * Gives a new consumer its cursors, and returns the server's life and time, and how many numbers of
+ * events a session takes in advance. The commit is flushed to disk whatever `synchronous_commit` is
+ * set to: if a crash lost it, the log would not know a consumer whose relay is running.
  */
 export function subscribe(
   schema: string,
-): (subscription: Subscription) => Statement<{ life: string; in_advance: string }> {
+): (subscription: Subscription) => Statement<{ life: string; at_ms: string; in_advance: string }> {
   const text = `
     select set_config('synchronous_commit', case current_setting('synchronous_commit')
           when 'off' then 'on' else current_setting('synchronous_commit') end, true),
         ${schema}.subscribe_2($1::text, $2::boolean)::text, ${schema}.name_life() as life,
+        floor(extract(epoch from clock_timestamp()) * 1000)::bigint::text as at_ms,
         (${numbersPerSession(schema)}) as in_advance
       where ${schema}.at_read_committed()`
   return ({ consumer, startAt }) => ({
@@ -108,6 +109,20 @@ export function retire(
     text,
     values: [consumer, remaining, note, actor, actTarget('consumer', consumer)],
   })
+}
+
+/** Returns a row if the audit trail says that this consumer was retired after this time. */
+export function retiredSince(schema: string, consumer: string, sinceMs: number): Statement {
+  return {
+    name: 'retired_since',
+    text: `select 1 from ${schema}.operations
+      where hashtextextended(target, 0) = hashtextextended($1::text, 0) and target = $1::text
+        and act = 'consumers.retire'
+        and at > to_timestamp($2::bigint / 1000.0)
+      limit 1`,
+    values: [actTarget('consumer', consumer), String(sinceMs)],
+    cancellable: true,
+  }
 }
 
 /**

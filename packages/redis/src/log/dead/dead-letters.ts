@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
+  checkedFilter,
   type DeadLetterFilter,
   type DeadLetterSource,
   failedLetters,
@@ -30,9 +31,10 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 
     redrives: redisRedrives(log, count),
 
-    list: (filter, page) => pageOfDead(log, filter, page),
+    list: async (filter, page) => pageOfDead(log, checkedFilter('list', filter), page),
 
-    listRetrying: (filter, page) => listRetrying(log, filter, page),
+    listRetrying: async (filter, page) =>
+      listRetrying(log, checkedFilter('listRetrying', filter), page),
 
     async get(id) {
       const [found] = await find(log, [id])
@@ -52,6 +54,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 
     async redrive(filter, { limit, ...given }) {
       const by = actedIn('redrive', given)
+      checkedFilter('redrive', filter)
       const id = randomUUID()
       const taken: DeadOne[] = []
       const there = new Set(await consumersOf(log))
@@ -125,7 +128,8 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
   }
 
   async function count(filter: DeadLetterFilter): Promise<number> {
-    if (Object.values(filter).every((wanted) => wanted === undefined || wanted === false)) {
+    checkedFilter('count', filter)
+    if (Object.values(filter).every((wanted) => wanted === false)) {
       const counts = await log.askSlots(countDeadScript, allSlots, (slots) => ({ slots }))
       return counts.reduce((total, { depth }) => total + depth, 0)
     }

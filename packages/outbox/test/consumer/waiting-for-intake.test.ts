@@ -1,0 +1,78 @@
+import type { EventLog, Intake } from '@oncekey/core'
+import { OncekeyError } from '@oncekey/core'
+import { consumer, createRelay } from '@oncekey/outbox'
+import { waitFor } from '@oncekey/test-servers'
+import { expect, test } from 'vitest'
+import { logOf, quick } from '../relay/quick-relay.ts'
+
+/** A log in memory on which no transaction comes free for the first `waits` that ask. */
+function crowded(waits: number) {
+  const { log, emit } = logOf()
+  const given = { up: 0, asked: 0 }
+  const busy: EventLog<any> = {
+    ...log,
+    async takeIn(request): Promise<Intake<any>> {
+      given.asked += 1
+      if (given.asked > waits) return await log.takeIn(request)
+      await new Promise<void>((resolve) =>
+        request.signal?.addEventListener('abort', () => resolve()),
+      )
+      given.up += 1
+      throw new OncekeyError('store-busy', 'No transaction came free.')
+    },
+  }
+  return { log: busy, emit, given }
+}
+
+// A bug: with more attempts than transactions, the wait for one used up attempts, up to a dead
+// letter of an event that no consumer had seen fail.
+test('an event that gets no transaction in its time is postponed, and leaves the queue', async () => {
+  const { log, emit, given } = crowded(3)
+  let done = 0
+  const slow = consumer<any>({
+    name: 'slow',
+    startAt: 'now',
+    maxAttempts: 2,
+    attemptTimeoutMs: 50,
+    backoff: () => 1,
+    async handle({ transaction }) {
+      await transaction()
+      done += 1
+    },
+  })
+  const relay = createRelay({ ...quick, log, consumers: [slow] })
+  await relay.runOnce()
+  relay.start()
+  try {
+    await emit('order-1')
+    await waitFor(() => done === 1, { what: 'its turn' })
+    expect(given.up).toBe(3)
+    expect(await log.deadLetters.count({})).toBe(0)
+  } finally {
+    await relay.stop()
+  }
+})
+
+test('an event for which the consumer takes too long itself is not postponed', async () => {
+  const { log, emit } = crowded(Number.POSITIVE_INFINITY)
+  const late = consumer<any>({
+    name: 'late',
+    startAt: 'now',
+    maxAttempts: 2,
+    attemptTimeoutMs: 200,
+    backoff: () => 1,
+    async handle({ transaction }) {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      await transaction()
+    },
+  })
+  const relay = createRelay({ ...quick, log, consumers: [late] })
+  await relay.runOnce()
+  relay.start()
+  try {
+    await emit('order-1')
+    await waitFor(async () => (await log.deadLetters.count({})) === 1, { what: 'the dead letter' })
+  } finally {
+    await relay.stop()
+  }
+})

@@ -1,0 +1,65 @@
+import {
+  type AppendRequest,
+  checkEvents,
+  checkedRequestId,
+  OncekeyError,
+  type OutboxEvent,
+} from '@oncekey/core'
+import { isNeverSent } from '../sql/never-sent.ts'
+import { isRefusedToRole } from '../sql/session-fitness.ts'
+import { isOutcomeKnown } from '../sql/sql-state.ts'
+import type { LogState } from './log-state.ts'
+
+/**
+ * Appends events in a commit of their own. A request that has an id leaves a row in the inbox, in
+ * the same commit, by which it is known when it is sent again.
+ */
+export async function appendAlone<Tx>(
+  log: LogState<Tx>,
+  events: readonly OutboxEvent[],
+  options: AppendRequest = {},
+): Promise<void> {
+  checkEvents(events)
+  const requestId = checkedRequestId(options.requestId, 'append')
+  if (events.length === 0) return
+  try {
+    await appended(log, events, requestId)
+  } catch (error) {
+    throw isKnown(error) ? error : outcomeUnknown(error)
+  }
+}
+
+async function appended<Tx>(
+  { ask, statements }: LogState<Tx>,
+  events: readonly OutboxEvent[],
+  requestId: string | undefined,
+): Promise<void> {
+  if (requestId !== undefined) {
+    try {
+      await ask(statements.emitOnce(NO_CONSUMER, requestId, events))
+      return
+    } catch (error) {
+      // A role that may append and not write to the inbox appends as it did before there were ids.
+      if (!isRefusedToRole(error)) throw error
+    }
+  }
+  await ask(statements.appendEvents(events))
+}
+
+/** Under this name the inbox has the requests that appended. No consumer has it. */
+const NO_CONSUMER = ''
+
+/** Whether the error means that nothing was appended. */
+function isKnown(error: unknown): boolean {
+  if (error instanceof OncekeyError && error.code === 'store-busy') return true
+  return isOutcomeKnown(error) || isNeverSent(error)
+}
+
+function outcomeUnknown(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    'The answer to append() was lost, so it is unknown whether the events were appended. Send them ' +
+      'again with the same requestId, or look for them before you append them again.',
+    { cause },
+  )
+}
