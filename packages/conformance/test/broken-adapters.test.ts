@@ -2,6 +2,7 @@ import { type AdapterBehaviour, adapterBehaviours, runAdapterBehaviour } from '@
 import { describe, expect, test } from 'vitest'
 import type { BrokenAdapter } from './broken-adapters/broken-adapter.ts'
 import { brokenAnswers } from './broken-adapters/of-answers.ts'
+import { brokenBodies } from './broken-adapters/of-bodies.ts'
 import { brokenEnds } from './broken-adapters/of-ends.ts'
 import { brokenHangUps } from './broken-adapters/of-hang-ups.ts'
 import { brokenHeaders } from './broken-adapters/of-headers.ts'
@@ -17,6 +18,7 @@ const brokenAdapters = [
   ...brokenAnswers,
   ...brokenHeaders,
   ...brokenEnds,
+  ...brokenBodies,
   ...brokenHangUps,
 ]
 const behaviours = adapterBehaviours().flatMap((group) =>

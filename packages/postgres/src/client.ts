@@ -4,7 +4,7 @@
  */
 export type { CallbackDriver } from './bridges/callback-driver.ts'
 export { fromCallbacks } from './bridges/deferred-transaction.ts'
-export type { HandleRules } from './bridges/handle-rules.ts'
+export type { HandleRules } from './bridges/handle/handle-rules.ts'
 export { type PostgresClient, sqlClientOf } from './bridges/postgres-client.ts'
 export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
 export { type EndedQuestion, endedInside } from './commit/ended-inside.ts'

@@ -115,8 +115,8 @@ test('reports that the lag of one consumer could not be asked, whoever comes aft
   expect(await broken.metrics()).toContain('oncekey_scrape_failed{source="lag"} 1')
 })
 
-// A bug: attempts under way were all that the first page looked at, and the unknown keys behind them
-// counted as none.
+// A bug: attempts under way were all that the first page looked at, and the unknown keys behind
+// them counted as none.
 test('counts the unknown keys behind a page of attempts that are under way', async () => {
   const behind = new Registry()
   const asked: (string | undefined)[] = []

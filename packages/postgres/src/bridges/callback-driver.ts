@@ -1,5 +1,5 @@
 import type { Isolation, Statement } from '../sql/sql-client.ts'
-import type { HandleRules } from './handle-rules.ts'
+import type { HandleRules } from './handle/handle-rules.ts'
 
 /** A driver or ORM that runs a transaction by calling a function. */
 export interface CallbackDriver<Tx extends object> {

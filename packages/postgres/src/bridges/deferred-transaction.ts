@@ -12,8 +12,8 @@ import type {
 } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import type { CallbackDriver } from './callback-driver.ts'
+import { transactionHandle } from './handle/transaction-handle.ts'
 import { type Ask, type SetSessionsRight, setSessionsRight } from './set-sessions-right.ts'
-import { transactionHandle } from './transaction-handle.ts'
 
 /**
  * Makes a client from a driver that runs a transaction only by calling a function. The transaction

@@ -2,7 +2,7 @@ import { type OncekeyError, OptionsError } from '@oncekey/core'
 import { onIdleClients } from '../sql/pg/idle-clients.ts'
 import type { Isolation, SqlClient, Statement } from '../sql/sql-client.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import type { HandleRules } from './handle-rules.ts'
+import type { HandleRules } from './handle/handle-rules.ts'
 
 /** The part of a Kysely database that is used here. */
 export interface KyselyDatabase<Tx> {

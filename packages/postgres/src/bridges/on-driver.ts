@@ -1,7 +1,7 @@
 import { messageOf, OncekeyError, warnOfFailure, within } from '@oncekey/core'
 import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
-import type { HandleRules } from './handle-rules.ts'
-import { transactionHandle } from './transaction-handle.ts'
+import type { HandleRules } from './handle/handle-rules.ts'
+import { transactionHandle } from './handle/transaction-handle.ts'
 
 /** A library's transaction that runs on a driver's. */
 export interface Wrapped<Tx> {

@@ -4,7 +4,7 @@ import type { PgSession } from '../sql/pg/pg-session.ts'
 import type { PgWire } from '../sql/pg/pg-wire.ts'
 import type { SqlTransaction, Statement } from '../sql/sql-client.ts'
 import { answered, releaseOrDestroy, undo } from './answered.ts'
-import { transactionHandle } from './transaction-handle.ts'
+import { transactionHandle } from './handle/transaction-handle.ts'
 
 /** A transaction of one request on a session of `pg`, until it is committed or rolled back. */
 export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction<Client> {

@@ -1,7 +1,7 @@
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import type { PartedText } from './handle-rules.ts'
+import type { PartedText } from './handle/handle-rules.ts'
 
 /** The part of a PGlite database that is used here. */
 export interface PgliteDatabase<Tx> {

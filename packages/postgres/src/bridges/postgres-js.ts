@@ -4,7 +4,8 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import type { Close, HandleRules } from './handle-rules.ts'
+import type { Close, HandleRules } from './handle/handle-rules.ts'
+import { type CopyStream, closeableCopy } from './handle/open-streams.ts'
 import {
   afterReading,
   emptyQuery,
@@ -19,7 +20,6 @@ import {
   ownBackends,
   withoutStrays,
 } from './on-postgres-js/stray-transactions.ts'
-import { type CopyStream, closeableCopy } from './open-streams.ts'
 
 /** The part of postgres.js's `sql` that is used here. */
 export interface PostgresJs<Tx> {

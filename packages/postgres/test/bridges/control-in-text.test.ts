@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { controlInText } from '../../src/bridges/control-in-text.ts'
+import { controlInText } from '../../src/bridges/handle/control-in-text.ts'
 
 test.each([
   ['commit', 'COMMIT'],

@@ -2,7 +2,7 @@ import { postgresStore } from '@oncekey/postgres'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
-import { nestedTransactions } from '../../src/bridges/nested-transactions.ts'
+import { nestedTransactions } from '../../src/bridges/handle/nested-transactions.ts'
 import { attemptOf, claimOf } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 

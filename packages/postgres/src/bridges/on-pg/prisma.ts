@@ -2,8 +2,8 @@ import { OncekeyError, OptionsError } from '@oncekey/core'
 import type { PgClient, PgPool } from '../../sql/pg/pg-client.ts'
 import type { SqlClient } from '../../sql/sql-client.ts'
 import { fromPg } from '../from-pg.ts'
+import { transactionOver } from '../handle/transaction-errors.ts'
 import { onDriver, type Wrapped } from '../on-driver.ts'
-import { transactionOver } from '../transaction-errors.ts'
 import { lendTo } from './lent-clients.ts'
 
 /** The part of a PrismaClient that is used here. */

@@ -1,7 +1,7 @@
 import { OptionsError } from '@oncekey/core'
 import type { SqlClient, Statement } from '../../sql/sql-client.ts'
 import { fromCallbacks } from '../deferred-transaction.ts'
-import type { HandleRules, Text } from '../handle-rules.ts'
+import type { HandleRules, Text } from '../handle/handle-rules.ts'
 import { type Connection, type Pool, type SlonikQuery, STATEMENTS } from './connection.ts'
 import { isMended } from './driver.ts'
 import { interceptorsOf } from './interceptors.ts'
