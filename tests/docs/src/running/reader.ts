@@ -184,6 +184,7 @@ export function reader(
     pino: () => () => ({ info() {}, warn() {}, error() {} }),
     createOrder: () => () => ({ orderId: '1' }),
     cancelOrder: () => () => {},
+    hasOrdered: () => async () => true,
     charge: () => () => ({ chargeId: '1' }),
     refund: () => () => {},
     document: () => describeIdempotency({ openapi: '3.1.1', paths: {} }),
