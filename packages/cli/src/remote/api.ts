@@ -15,13 +15,18 @@ export function dashboardApi(of: {
   const base = new URL('api/v1/', of.address.href)
   const { authorization } = of.address
 
-  async function ask(path: string, init: RequestInit): Promise<Response> {
+  async function ask(
+    path: string,
+    init: RequestInit,
+  ): Promise<{ readonly response: Response; readonly text: string }> {
     const headers = new Headers(init.headers)
     headers.set('accept', 'application/json')
     if (authorization !== undefined) headers.set('authorization', authorization)
     const signal = AbortSignal.timeout(of.timeoutMs)
     try {
-      return await fetch(new URL(path, base), { ...init, headers, signal, redirect: 'manual' })
+      const asked = { ...init, headers, signal, redirect: 'manual' } as const
+      const response = await fetch(new URL(path, base), asked)
+      return { response, text: await response.text() }
     } catch (error) {
       const cause = (error as { cause?: unknown }).cause ?? error
       const why = cause instanceof Error ? cause.message : String(cause)
@@ -33,10 +38,10 @@ export function dashboardApi(of: {
   }
 
   async function answer(path: string, init: RequestInit): Promise<Answer> {
-    const response = await ask(path, init)
+    const { response, text } = await ask(path, init)
     const { ok, status } = response
-    const text = await response.text()
     const data = isJson(response) ? parsed(text) : undefined
+    if (init.method === 'POST' && status >= 500 && status !== 501) throw unanswered(status, data)
     if (typeof data !== 'object' || data === null) {
       throw new CliError(
         ExitCode.found,
@@ -96,6 +101,16 @@ export function listIn<Item>(list: readonly Item[] | undefined): readonly Item[]
   throw new CliError(
     ExitCode.found,
     'What answers has no such list: is --url where the dashboard is?',
+  )
+}
+
+/** A gateway, or a dashboard whose database is away, does not know what became of an act. */
+function unanswered(status: number, data: unknown): CliError {
+  const { error } = Object(data) as { readonly error?: unknown }
+  const why = typeof error === 'string' ? `: ${error}` : ''
+  return new CliError(
+    ExitCode.unreachable,
+    `The answer is ${status}${why}. Whether the act was carried out is unknown.`,
   )
 }
 

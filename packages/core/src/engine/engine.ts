@@ -192,7 +192,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       switch (decision.kind) {
         case 'run':
           if (isLeaseOver(resolved, decision.attempt)) {
-            await giveBack(decision.attempt, question)
+            await giveBack(decision.attempt, question, ofRun === question)
             if (isAgain) throw tooLate()
             return await decide({ ...claim, token: randomUUID() }, question, ofRun, true)
           }
@@ -232,10 +232,18 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     }
   }
 
-  /** For an attempt whose handler was not started, and never will be. */
-  async function giveBack(attempt: Attempt<Tx>, question: Question): Promise<void> {
+  /**
+   * For an attempt whose handler was not started, and never will be. Only a first attempt is
+   * released, and only if no handler ran for this request before (`isFirst`). Another took the key
+   * over from an attempt of unknown outcome, and the outcome is unknown again.
+   */
+  async function giveBack(
+    attempt: Attempt<Tx>,
+    question: Question,
+    isFirst: boolean,
+  ): Promise<void> {
     try {
-      await attempt.release()
+      await (isFirst && attempt.number === 1 ? attempt.release() : attempt.abandon())
     } catch (error) {
       reportFailure(question, 'abandon', error)
     }

@@ -47,8 +47,8 @@ export interface MemoryDeliveries {
     consumer: string,
     slots: readonly number[],
   ): { slot: number; orderingKey: string; count: number }[]
-  /** Whether an event has a delivery that may still be attempted. */
-  isOpen(eventId: string): boolean
+  /** The ids of the events that have a delivery that may still be attempted. */
+  openEvents(): ReadonlySet<string>
   /** Forgets the letters that were resolved 30 days ago, as other logs do. */
   forgetResolved(): void
   /** Sets aside the deliveries of a consumer that is retired. */
@@ -172,12 +172,13 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
       return [...counts.values()]
     },
 
-    isOpen: (eventId) =>
-      all.some(({ event, state }) => event.id === eventId && state !== 'resolved'),
+    openEvents: () =>
+      new Set(all.flatMap(({ event, state }) => (state === 'resolved' ? [] : [event.id]))),
 
     forgetResolved() {
       const kept = all.filter(({ resolvedAt }) => (resolvedAt ?? now()) > now() - RESOLVED_KEPT_MS)
-      if (kept.length < all.length) all.splice(0, all.length, ...kept)
+      for (const [at, delivery] of kept.entries()) all[at] = delivery
+      all.length = kept.length
     },
 
     setAside(consumer, { remaining, note }) {

@@ -10,8 +10,8 @@ import { type MemoryTransaction, stagedTransaction } from './memory-transaction.
  */
 export interface MemoryInbox extends LogInbox<MemoryTransaction> {
   has(consumer: string, eventId: string): boolean
-  /** Forgets the marks of events that were dropped, except of those that `isOpen` is true of. */
-  forget(isOpen: (eventId: string) => boolean): void
+  /** Forgets the marks of events that were dropped, except of the `open` ones. */
+  forget(open: () => ReadonlySet<string>): void
 }
 
 export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
@@ -30,13 +30,14 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
   return {
     has: processed.has,
 
-    forget(isOpen) {
+    forget(open) {
       if (dropped.size === 0) return
       // An event can have been appended a second time.
       const there = new Set(outbox.events.map(({ id }) => id))
+      const kept = open()
       for (const id of dropped) {
         if (there.has(id)) dropped.delete(id)
-        else if (!isOpen(id)) {
+        else if (!kept.has(id)) {
           dropped.delete(id)
           processed.forget(id)
         }

@@ -51,6 +51,8 @@ export function memoryLog(
   const now = options.now ?? (() => performance.timeOrigin + performance.now())
   const { outbox, trail } = inside
   const inbox = memoryInbox(inside)
+  /** When each request that appended did so, by its id. */
+  const requests = new Map<string, number>()
   const deliveries = memoryDeliveries(now)
   const subscribers = new Map<string, Subscriber>()
   const find = (consumer: string) => subscribers.get(consumer)
@@ -180,7 +182,10 @@ export function memoryLog(
       // They may be the store's own list, which grows with each that is appended.
       const given = [...events]
       if (eventId === undefined) outbox.append(given)
-      else await inbox.emit({ consumer: NO_CONSUMER, eventId, events: given })
+      else if (!requests.has(eventId)) {
+        requests.set(eventId, now())
+        outbox.append(given)
+      }
     },
 
     async lag(consumer) {
@@ -196,15 +201,16 @@ export function memoryLog(
 
     async maintain() {
       const dropped = outbox.trim()
-      inbox.forget(deliveries.isOpen)
+      inbox.forget(deliveries.openEvents)
+      for (const [id, at] of requests) if (at <= now() - REQUEST_KEPT_MS) requests.delete(id)
       deliveries.forgetResolved()
       return { dropped, missing: [], abandoned: [] }
     },
   }
 }
 
-/** Under this name the inbox has the requests that appended. No consumer has it. */
-const NO_CONSUMER = ''
+/** For how long a request that appended is known by its id. Milliseconds. */
+const REQUEST_KEPT_MS = 3_600_000
 
 function checkWanted({ consumer, types }: ReadRequest, wanted: readonly string[]): void {
   if (normalTypes(types).join('\n') === wanted.join('\n')) return

@@ -34,6 +34,18 @@ describe('a claim whose reply is read when its lease is over', () => {
     await run.abandon()
   })
 
+  // A bug: it was released, so what the attempt before it had done was forgotten, and the next claim
+  // ran as attempt 1 although an outcome was unknown.
+  test('is abandoned if it took the key over', async () => {
+    const calls: string[] = []
+    const askedAt = performance.now() - LEASE_MS
+    const late = attemptThat(calls, { number: 2, askedAt })
+    const begin = [(): Decision => ({ kind: 'run', attempt: late }), ...won(0).begin]
+    const store = storeThat({ mode: 'lease', begin })
+    await (await runOf(createEngine({ store, leaseMs: LEASE_MS }))).abandon()
+    expect(calls).toEqual(['abandon'])
+  })
+
   test('gets what is true of the key by then', async () => {
     const { begin } = won(LEASE_MS)
     const replies = [...begin, (): Decision => ({ kind: 'in-progress', retryAfterMs: 1 })]

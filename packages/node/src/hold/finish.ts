@@ -132,7 +132,13 @@ function fail(capture: Capture, error: unknown): void {
   internals.dropTrailers(res)
   if (!isHttp2(res)) res.statusMessage = ''
   res.statusCode = 200
-  const answered: unknown = fail?.(error)
+  let answered: unknown
+  try {
+    answered = fail?.(error)
+  } catch (failed) {
+    capture.native = native
+    throw failed
+  }
   if (isPromise(answered)) {
     answered.then(undefined, (failed) => {
       if (!res.writableEnded) native.destroy?.call(res, failed)

@@ -120,6 +120,7 @@ function abort<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   if (state.over !== undefined) return
   const error = endedWaiting(state, reason)
   close(state, reason)
+  state.intakeWait?.end()
   state.controller?.abort(reason)
   void rollBack(state)
   state.end({ kind: 'failed', error, isOwn: true })
@@ -142,6 +143,7 @@ function fail<Tx>(state: AttemptState<Tx>, thrown: unknown): void {
   if (state.over !== undefined) return
   const error = endedWaiting(state, thrown)
   close(state, ENDED)
+  state.intakeWait?.end()
   if (state.intake === undefined) state.end(failedWith(state, error))
   // If the event is a duplicate, `transaction()` rejected, and the consumer let that error through.
   // The event then counts as done, not as failed.
@@ -151,7 +153,6 @@ function fail<Tx>(state: AttemptState<Tx>, thrown: unknown): void {
 function close<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   state.over = reason
   state.timer?.cancel()
-  state.intakeWait?.end()
 }
 
 async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {

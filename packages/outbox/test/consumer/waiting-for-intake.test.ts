@@ -53,6 +53,36 @@ test('an event that gets no transaction in its time is postponed, and leaves the
   }
 })
 
+// A bug: the end of the attempt ended the wait, and the event failed at every attempt.
+test('a consumer that returns without awaiting its transaction has taken the event in', async () => {
+  const { log, emit } = logOf()
+  const hasty = consumer<any>({
+    name: 'hasty',
+    startAt: 'now',
+    maxAttempts: 1,
+    handle({ transaction }) {
+      transaction().catch(() => {})
+    },
+  })
+  const signals: (AbortSignal | undefined)[] = []
+  const watched: EventLog<any> = {
+    ...log,
+    async takeIn(request) {
+      await new Promise(setImmediate)
+      signals.push(request.signal)
+      if (request.signal?.aborted) throw new OncekeyError('store-busy', 'Whoever waited has gone.')
+      return await log.takeIn(request)
+    },
+  }
+  const relay = createRelay({ ...quick, log: watched, consumers: [hasty] })
+  await relay.runOnce()
+  await emit('order-1')
+  while ((await relay.runOnce()) > 0);
+  expect(signals).toHaveLength(1)
+  expect(await log.deadLetters.count({})).toBe(0)
+  await relay.stop()
+})
+
 test('an event for which the consumer takes too long itself is not postponed', async () => {
   const { log, emit } = crowded(Number.POSITIVE_INFINITY)
   const late = consumer<any>({

@@ -57,8 +57,11 @@ interface Owner {
 }
 
 function self(): Owner {
-  return { pid: process.pid, host: hostname(), touchedAt: Date.now() }
+  return { pid: process.pid, host: HOST, touchedAt: Date.now() }
 }
+
+/** Asked once, because the name of a laptop changes with its network. */
+const HOST = hostname()
 
 const TOUCHED_EVERY_MS = 5_000
 /** A process whose event loop is blocked for so long loses its lock to another host. */
@@ -76,7 +79,7 @@ function writeLock(folder: string, path: string): void {
 function isCreated(path: string): boolean {
   try {
     // The pid alone on the first line, which is all that an older release reads.
-    writeFileSync(path, `${process.pid}\n${hostname()}\n`, { flag: 'wx' })
+    writeFileSync(path, `${process.pid}\n${HOST}\n`, { flag: 'wx' })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -136,7 +139,7 @@ function ownerOf(path: string): Owner {
 }
 
 function isMine({ pid, host }: Owner): boolean {
-  return pid === process.pid && (host === undefined || host === hostname())
+  return pid === process.pid && (host === undefined || host === HOST)
 }
 
 /**
@@ -145,7 +148,7 @@ function isMine({ pid, host }: Owner): boolean {
  */
 function isOther({ pid, host, touchedAt }: Owner): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false
-  if (host !== undefined && host !== hostname()) {
+  if (host !== undefined && host !== HOST) {
     return Date.now() - touchedAt < ABANDONED_AFTER_MS
   }
   if (pid === process.pid) return false
@@ -187,7 +190,7 @@ function realParent(folder: string): string {
 }
 
 function locked(folder: string, path: string, { pid, host }: Owner): OncekeyError {
-  const where = host === undefined || host === hostname() ? '' : ` of the host ${host}`
+  const where = host === undefined || host === HOST ? '' : ` of the host ${host}`
   const otherwise =
     where === ''
       ? `If that process is something else by now, delete ${path}.`

@@ -30,21 +30,53 @@ export async function appendAlone<Tx>(
 }
 
 async function appended<Tx>(
-  { ask, statements }: LogState<Tx>,
+  log: LogState<Tx>,
   events: readonly OutboxEvent[],
   requestId: string | undefined,
 ): Promise<void> {
-  if (requestId !== undefined) {
+  const { ask, statements } = log
+  if (requestId === undefined) {
+    await ask(statements.appendEvents(events))
+    return
+  }
+  if (!withoutInbox.has(log)) {
     try {
       await ask(statements.emitOnce(NO_CONSUMER, requestId, events))
       return
     } catch (error) {
-      // A role that may append and not write to the inbox appends as it did before there were ids.
       if (!isRefusedToRole(error)) throw error
+      withoutInbox.set(log, new Map())
     }
   }
-  await ask(statements.appendEvents(events))
+  await appendedUnnamed(log, events, requestId)
 }
+
+/**
+ * For a role that may append and not write to the inbox. The server does not know the request when
+ * it is sent again, so this process keeps those of unknown outcome, and sends none of them twice.
+ */
+async function appendedUnnamed<Tx>(
+  log: LogState<Tx>,
+  events: readonly OutboxEvent[],
+  requestId: string,
+): Promise<void> {
+  const unknown = withoutInbox.get(log) ?? new Map<string, unknown>()
+  if (unknown.has(requestId)) throw unknown.get(requestId)
+  try {
+    await log.ask(log.statements.appendEvents(events))
+  } catch (error) {
+    if (!isKnown(error)) {
+      unknown.set(requestId, error)
+      const [oldest] = unknown.keys()
+      if (unknown.size > MOST_UNKNOWN && oldest !== undefined) unknown.delete(oldest)
+    }
+    throw error
+  }
+}
+
+/** The logs whose role may not write to the inbox, with the requests of unknown outcome. */
+const withoutInbox = new WeakMap<object, Map<string, unknown>>()
+const MOST_UNKNOWN = 10_000
 
 /** Under this name the inbox has the requests that appended. No consumer has it. */
 const NO_CONSUMER = ''

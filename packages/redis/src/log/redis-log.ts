@@ -9,6 +9,7 @@ import {
   type Settle,
 } from '@oncekey/core'
 import { evictionWatch } from '../client/eviction.ts'
+import { lostConnections } from '../client/lost-connections.ts'
 import { hanging, isRefusal, storeError } from '../client/store-error.ts'
 import { redisOperations } from '../store/operator/operations.ts'
 import { openAttemptKeys } from '../store/record/record-keys.ts'
@@ -193,17 +194,21 @@ async function append(
   if (log.scripts.hangs(appendEventsScript, question)) {
     throw storeError('store-unavailable', hanging())
   }
+  const lost = lostConnections(log.client)
+  const lostBefore = lost.count
   try {
     await log.ask(appendEventsScript, question)
   } catch (error) {
-    throw isUnanswered(error) ? unconfirmed(error) : error
+    // The client may have sent it twice: then what was refused is the second copy.
+    const mayBeTwice = lost.count > lostBefore || log.client.resendsUnseen === true
+    throw isUnanswered(error, mayBeTwice) ? unconfirmed(error) : error
   }
 }
 
 /** Whether Redis has not refused the script, so that it may have run. */
-function isUnanswered(error: unknown): error is OncekeyError {
+function isUnanswered(error: unknown, mayBeTwice: boolean): error is OncekeyError {
   const isAsked = error instanceof OncekeyError && error.code === 'store-unavailable'
-  return isAsked && !isRefusal(error.cause)
+  return isAsked && (mayBeTwice || !isRefusal(error.cause))
 }
 
 function unconfirmed(cause: OncekeyError): OncekeyError {

@@ -21,7 +21,7 @@ export function sealSecret(
   as: SealedAs = 'secret',
 ): StoredSecret {
   if (seal === undefined || seal.current === null) {
-    warnOfUnsealed()
+    if (seal === undefined) warnOfUnsealed()
     return { secret, seal: null }
   }
   const nonce = randomBytes(NONCE)

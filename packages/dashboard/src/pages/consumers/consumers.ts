@@ -36,12 +36,14 @@ export const consumersPage: PageRoute = page<{ readonly consumers: readonly Cons
   async load({ options: { lag, consumers } }) {
     const known = (await consumers?.list()) ?? []
     const names = new Set([...(lag?.consumers ?? []), ...known.map(({ name }) => name)])
-    const all = [...names].map(async (name) => ({
-      name,
-      lag: (await lag?.log.lag(name)) ?? null,
-      record: known.find((each) => each.name === name) ?? null,
-    }))
-    return { consumers: await Promise.all(all) }
+    const shown = []
+    // In turn, because the connections of the pool are the application's.
+    for (const name of names) {
+      const behind = (await lag?.log.lag(name)) ?? null
+      const record = known.find((each) => each.name === name) ?? null
+      shown.push({ name, lag: behind, record })
+    }
+    return { consumers: shown }
   },
   render({ consumers }, { query, viewer }): Html {
     const horizon = consumers.find(({ lag }) => lag?.horizon != null)?.lag?.horizon
