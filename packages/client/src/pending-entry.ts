@@ -5,8 +5,10 @@ export interface PendingEntry {
   readonly since: number
   /** When the last one began. Milliseconds since 1970. */
   readonly last: number
-  /** How many calls have had the key. */
+  /** How many calls have had the key, without a first one whose answer refused it for good. */
   readonly calls: number
+  /** When a call was told that the key is too old. Milliseconds since 1970. */
+  readonly told?: number
 }
 
 /** The entry as text. */
@@ -18,13 +20,14 @@ export function entryText(entry: PendingEntry): string {
 export function entryOf(stored: unknown): PendingEntry | undefined {
   try {
     const entry: unknown = typeof stored === 'string' ? JSON.parse(stored) : stored
-    const { key, since, last = since, calls = 1 } = (entry ?? {}) as Partial<PendingEntry>
+    const { key, since, last = since, calls = 1, told } = (entry ?? {}) as Partial<PendingEntry>
     const isWhole =
       typeof key === 'string' &&
       typeof since === 'number' &&
       typeof last === 'number' &&
       typeof calls === 'number'
-    return isWhole ? { key, since, last, calls } : undefined
+    if (!isWhole) return undefined
+    return { key, since, last, calls, ...(typeof told === 'number' && { told }) }
   } catch {
     // An entry that is incomplete, or that something else stored under this name, counts as absent.
     return undefined
@@ -43,7 +46,8 @@ const CLOCK_STEP_MS = 60_000
  * - after that, and if the clock was ahead at the time, neither this key nor a new one is safe: the
  *   server may have forgotten the first attempt (the old key would run again), and may know the
  *   last one (a new key would run again);
- * - `drop` it, not silently, when the last attempt is older too: the server knows none of them.
+ * - `drop` it when the last attempt is older too, because the server knows none of them: the calls
+ *   of a minute are told so, and the next takes a new key.
  */
 export function judgeEntry(
   { since, last }: PendingEntry,

@@ -21,7 +21,7 @@ export interface PendingOptions {
   readonly prefix?: string
   /**
    * The age at which a key is no longer sent. From then on the same call ends with `key-expired`,
-   * until it says `forgetKey`; if the last attempt is as old, it does so once. It must be less than
+   * until it says `forgetKey`; if the last attempt is as old, it does so for a minute. It must be less than
    * the time for which the server keeps keys. Routes that `hold` need days. Milliseconds. @default
    * 82_800_000, an hour below the usual day
    */
@@ -65,18 +65,32 @@ export function pendingKeys(options: {
 
   return async (operation, request, makeKey, forgetKey) => {
     const name = `${prefix}${operation}:${await fingerprint(request)}`
-    const { key, resumed } = await inTurn(name, () => findOrNote(name, makeKey, forgetKey))
+    const began = now()
+    const find = () => findOrNote(name, makeKey, { forgetKey, began })
+    const { key, resumed, isCounted } = await inTurn(name, find)
     return {
       key,
       resumed,
       settle: (isFinal) =>
-        inTurn(name, () => forget(name, key, ({ calls }) => isFinal(resumed || calls > 1))),
+        inTurn(name, () =>
+          changed(name, key, (entry) => {
+            const others = entry.calls - (isCounted ? 1 : 0)
+            if (isFinal(others > 0)) return undefined
+            // The others need not ask what became of this one, unless it shared the key itself.
+            return !resumed && isFinal(false) ? { ...entry, calls: others } : entry
+          }),
+        ),
     }
   }
 
-  async function findOrNote(name: string, makeKey: () => string, forgetKey: string | undefined) {
+  async function findOrNote(
+    name: string,
+    makeKey: () => string,
+    { forgetKey, began }: { readonly forgetKey: string | undefined; readonly began: number },
+  ) {
     const found = await read(name)
-    if (found !== undefined && found.key !== forgetKey) return resume(name, found)
+    const isOver = found?.told !== undefined && began > found.told + TOLD_FOR_MS
+    if (found !== undefined && found.key !== forgetKey && !isOver) return resume(name, found)
     const key = makeKey()
     const at = now()
     try {
@@ -89,7 +103,7 @@ export function pendingKeys(options: {
     // noticed only when a request runs twice after a reload. The entry may also be another tab's;
     // its key is then shared.
     const kept = await read(name)
-    if (kept?.key === key) return { key, resumed: false }
+    if (kept?.key === key) return { key, resumed: false, isCounted: true }
     if (kept !== undefined && kept.key !== forgetKey) return resume(name, kept)
     throw storageFailed(new TypeError(NOT_KEPT))
   }
@@ -98,14 +112,15 @@ export function pendingKeys(options: {
     const { key } = entry
     const at = now()
     const judgement = judgeEntry(entry, at, expiresAfterMs)
-    if (judgement === 'drop') await forget(name, key, () => true)
+    if (judgement === 'drop') await changed(name, key, (kept) => ({ told: at, ...kept }))
     if (judgement !== 'send') throw keyExpired(key)
     try {
       await storage.setItem(name, entryText({ ...entry, last: at, calls: entry.calls + 1 }))
+      return { key, resumed: true, isCounted: true }
     } catch {
       // A storage that takes no more has the key all the same, which matters more than the rest.
+      return { key, resumed: true, isCounted: false }
     }
-    return { key, resumed: true }
   }
 
   async function read(name: string): Promise<PendingEntry | undefined> {
@@ -116,11 +131,19 @@ export function pendingKeys(options: {
     }
   }
 
-  async function forget(name: string, key: string, mayGo: (entry: PendingEntry) => boolean) {
+  /** Changes the entry, or removes it if `change` returns nothing. */
+  async function changed(
+    name: string,
+    key: string,
+    change: (entry: PendingEntry) => PendingEntry | undefined,
+  ) {
     try {
       const entry = entryOf(await storage.getItem(name))
       // A call that shared this key may have settled it, and the entry may belong to a newer call.
-      if (entry?.key === key && mayGo(entry)) await storage.removeItem(name)
+      if (entry?.key !== key) return
+      const next = change(entry)
+      if (next === undefined) await storage.removeItem(name)
+      else if (next !== entry) await storage.setItem(name, entryText(next))
     } catch {}
   }
 }
@@ -153,6 +176,9 @@ function takeTurns(): InTurn {
     }
   }
 }
+
+/** How long calls end with `key-expired` once one did: a click is often a double click. */
+const TOLD_FOR_MS = 60_000
 
 const NOT_KEPT = 'getItem does not give back what setItem was given.'
 
