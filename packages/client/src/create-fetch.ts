@@ -200,7 +200,7 @@ async function settle(
 ): Promise<Response> {
   const { response, streamed } = answer
   const isSettledBy = (shared: boolean) => isFinal(answer, attempts > 1 || shared)
-  if (pending === undefined || !isSettledBy(pending.resumed)) return response
+  if (pending === undefined || !isSettledBy(false)) return response
   if (streamed) return onBodyEnd(response, () => void pending.settle(isSettledBy))
   // A received answer must not be lost to a storage that hangs.
   await untilAborted(limit.signal, pending.settle(isSettledBy)).catch(() => {})

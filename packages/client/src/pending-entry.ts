@@ -5,7 +5,7 @@ export interface PendingEntry {
   readonly since: number
   /** When the last one began. Milliseconds since 1970. */
   readonly last: number
-  /** How many calls have had the key, without a first one whose answer refused it for good. */
+  /** How many calls have had the key, without those of this page that were refused for good. */
   readonly calls: number
   /** When a call was told that the key is too old. Milliseconds since 1970. */
   readonly told?: number

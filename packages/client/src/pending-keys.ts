@@ -31,8 +31,6 @@ export interface PendingOptions {
 /** A key that outlives the page. */
 export interface PendingKey {
   readonly key: string
-  /** Whether the entry existed: an earlier call may have taken effect. */
-  readonly resumed: boolean
   /**
    * Deletes the entry if the answer is final. That may depend on whether another call has had the
    * key, before this one or since, whose outcome this answer does not tell. Never throws: the
@@ -61,23 +59,22 @@ export function pendingKeys(options: {
   readonly now: () => number
 }): ClaimPendingKey {
   const { storage, prefix, expiresAfterMs, now } = options
-  const inTurn = turnsOf(storage)
+  const { inTurn, made } = sharedBy(storage)
 
   return async (operation, request, makeKey, forgetKey) => {
     const name = `${prefix}${operation}:${await fingerprint(request)}`
     const began = now()
     const find = () => findOrNote(name, makeKey, { forgetKey, began })
-    const { key, resumed, isCounted } = await inTurn(name, find)
+    const { key, isCounted } = await inTurn(name, find)
     return {
       key,
-      resumed,
       settle: (isFinal) =>
         inTurn(name, () =>
           changed(name, key, (entry) => {
             const others = entry.calls - (isCounted ? 1 : 0)
             if (isFinal(others > 0)) return undefined
-            // The others need not ask what became of this one, unless it shared the key itself.
-            return !resumed && isFinal(false) ? { ...entry, calls: others } : entry
+            // All that had the key began here, so none but they can have had an effect.
+            return made.has(key) && isFinal(false) ? { ...entry, calls: others } : entry
           }),
         ),
     }
@@ -103,7 +100,10 @@ export function pendingKeys(options: {
     // noticed only when a request runs twice after a reload. The entry may also be another tab's;
     // its key is then shared.
     const kept = await read(name)
-    if (kept?.key === key) return { key, resumed: false, isCounted: true }
+    if (kept?.key === key) {
+      made.add(key)
+      return { key, isCounted: true }
+    }
     if (kept !== undefined && kept.key !== forgetKey) return resume(name, kept)
     throw storageFailed(new TypeError(NOT_KEPT))
   }
@@ -116,10 +116,10 @@ export function pendingKeys(options: {
     if (judgement !== 'send') throw keyExpired(key)
     try {
       await storage.setItem(name, entryText({ ...entry, last: at, calls: entry.calls + 1 }))
-      return { key, resumed: true, isCounted: true }
+      return { key, isCounted: true }
     } catch {
       // A storage that takes no more has the key all the same, which matters more than the rest.
-      return { key, resumed: true, isCounted: false }
+      return { key, isCounted: false }
     }
   }
 
@@ -142,20 +142,28 @@ export function pendingKeys(options: {
       // A call that shared this key may have settled it, and the entry may belong to a newer call.
       if (entry?.key !== key) return
       const next = change(entry)
-      if (next === undefined) await storage.removeItem(name)
-      else if (next !== entry) await storage.setItem(name, entryText(next))
+      if (next === undefined) {
+        await storage.removeItem(name)
+        made.delete(key)
+      } else if (next !== entry) await storage.setItem(name, entryText(next))
     } catch {}
   }
 }
 
 type InTurn = <T>(name: string, task: () => Promise<T>) => Promise<T>
 
-/** One for each storage, because several `createFetch` may have the same. */
-const turns = new WeakMap<PendingStorage, InTurn>()
+interface Shared {
+  readonly inTurn: InTurn
+  /** The keys that were made on this page and may still be in doubt. */
+  readonly made: Set<string>
+}
 
-function turnsOf(storage: PendingStorage): InTurn {
-  const known = turns.get(storage) ?? takeTurns()
-  turns.set(storage, known)
+/** One for each storage, because several `createFetch` may have the same. */
+const shared = new WeakMap<PendingStorage, Shared>()
+
+function sharedBy(storage: PendingStorage): Shared {
+  const known = shared.get(storage) ?? { inTurn: takeTurns(), made: new Set() }
+  shared.set(storage, known)
   return known
 }
 

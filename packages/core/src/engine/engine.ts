@@ -15,7 +15,7 @@ import type { WatchedRequest } from '../telemetry/watched-request.ts'
 import { problemAnswer, replayAnswer, reportFailure, storeFailure } from './answer.ts'
 import { type Draining, drainEngines } from './drain.ts'
 import type { Begun, HandlerRun } from './handler-run.ts'
-import { isLeaseOver, tooLate } from './lease.ts'
+import { giveBackLate, isLeaseOver, tooLate } from './late-claim.ts'
 import type { EngineOptions, ResolvedOptions } from './options.ts'
 import { claimOf, type Question, withOlder } from './question.ts'
 import { isUnknown, reconciler } from './reconcile.ts'
@@ -192,7 +192,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       switch (decision.kind) {
         case 'run':
           if (isLeaseOver(resolved, decision.attempt)) {
-            await giveBack(decision.attempt, question, ofRun === question)
+            await giveBackLate(decision.attempt, question, ofRun === question)
             if (isAgain) throw tooLate()
             return await decide({ ...claim, token: randomUUID() }, question, ofRun, true)
           }
@@ -229,23 +229,6 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       return storeFailure(resolved, question, 'begin', error)
     } finally {
       active.end()
-    }
-  }
-
-  /**
-   * For an attempt whose handler was not started, and never will be. Only a first attempt is
-   * released, and only if no handler ran for this request before (`isFirst`). Another took the key
-   * over from an attempt of unknown outcome, and the outcome is unknown again.
-   */
-  async function giveBack(
-    attempt: Attempt<Tx>,
-    question: Question,
-    isFirst: boolean,
-  ): Promise<void> {
-    try {
-      await (isFirst && attempt.number === 1 ? attempt.release() : attempt.abandon())
-    } catch (error) {
-      reportFailure(question, 'abandon', error)
     }
   }
 

@@ -62,25 +62,3 @@ export function keepLease<Tx>(
 
   return { stop }
 }
-
-/**
- * Lease mode: whether the lease that a claim has won is known to be over already, because the
- * process stood still between the claim and its reply. Another attempt may have the key by then, so
- * the handler must not be started: its first call to another service would be out before any timer
- * could abort it.
- */
-export function isLeaseOver<Tx>(
-  { store, leaseMs }: Pick<ResolvedOptions<Tx>, 'store' | 'leaseMs'>,
-  { askedAt }: Attempt<Tx>,
-): boolean {
-  if (store.capabilities.mode !== 'lease' || askedAt === undefined) return false
-  return performance.now() >= askedAt + leaseMs
-}
-
-/** The error for a claim that was sent twice, and whose lease was over each time. */
-export function tooLate(): OncekeyError {
-  return new OncekeyError(
-    'store-unavailable',
-    'Twice the lease was over before the reply to the claim was read: the process stood still, or the lease is too short.',
-  )
-}

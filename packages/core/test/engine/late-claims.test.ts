@@ -34,8 +34,8 @@ describe('a claim whose reply is read when its lease is over', () => {
     await run.abandon()
   })
 
-  // A bug: it was released, so what the attempt before it had done was forgotten, and the next claim
-  // ran as attempt 1 although an outcome was unknown.
+  // A bug: it was released, so what the attempt before it had done was forgotten, and the next
+  // claim ran as attempt 1 although an outcome was unknown.
   test('is abandoned if it took the key over', async () => {
     const calls: string[] = []
     const askedAt = performance.now() - LEASE_MS
