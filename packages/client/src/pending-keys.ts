@@ -21,9 +21,9 @@ export interface PendingOptions {
   readonly prefix?: string
   /**
    * The age at which a key is no longer sent. From then on the same call ends with `key-expired`,
-   * until it says `forgetKey`; if the last attempt is as old, it does so for a minute. It must be less than
-   * the time for which the server keeps keys. Routes that `hold` need days. Milliseconds. @default
-   * 82_800_000, an hour below the usual day
+   * until it says `forgetKey`; if the last attempt is as old, it does so for a minute. It must be
+   * less than the time for which the server keeps keys. Routes that `hold` need days.
+   * Milliseconds. @default 82_800_000, an hour below the usual day
    */
   readonly expiresAfterMs?: number
 }
