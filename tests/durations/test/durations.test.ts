@@ -75,6 +75,7 @@ describe('no package sets a timer itself', () => {
     ['cli/src/commands/events.ts', 'a constant'],
     ['cli/src/main.ts', 'constants'],
     ['cli/src/remote/api.ts', 'checked in main.ts'],
+    ['dashboard/src/routing/form.ts', 'the next turn of the event loop'],
     ['postgres/src/sql/pg/cancel-request.ts', "a socket's, a constant"],
     ['postgres/src/store/purge.ts', 'an example'],
     ['saga/src/state/leases.ts', 'once a second or more often'],

@@ -1,6 +1,6 @@
 import { slotOf } from '@oncekey/core'
 import { consumer, createRelay } from '@oncekey/outbox'
-import { append, postgresLog } from '@oncekey/postgres'
+import { postgresLog, transact } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
 import { logDatabase, quick } from '../databases/log-database.ts'
@@ -32,7 +32,9 @@ test('a relay that stops after two crashes loses no event that is behind its sus
       orderingKey,
     })),
   )
-  await append(client, events)
+  await transact(client, (_, emit) => {
+    for (const event of events) emit(event)
+  })
 
   const seen = new Set<string>()
   for (let stops = 0; seen.size < events.length && stops < 50; stops += 1) {
