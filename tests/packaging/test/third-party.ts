@@ -22,7 +22,7 @@ export function describeThirdParty(installed: () => Installed): void {
       consumer.write('src/my-store.ts', source('tests/packaging/third-party/my-store.ts'))
       consumer.write('src/my-keys.ts', source('tests/packaging/third-party/my-keys.ts'))
       consumer.write('test/my-store.test.ts', snippetOf(page, "from '../src/my-store.ts'"))
-      for (const file of ['plain-adapter.ts', 'steps.ts']) {
+      for (const file of ['plain-adapter.ts', 'steps.ts', 'written-parts.ts']) {
         consumer.write(`test/${file}`, source(`packages/conformance/test/broken-adapters/${file}`))
       }
       consumer.write(
