@@ -44,7 +44,9 @@ export function orderSaga(outside: Outside) {
       async run({ input, idempotencyKey, signal }) {
         const { id, address } = input
         const answer = await outside.post('/shipments', { id, address }, idempotencyKey, signal)
-        if (answer.status === 422) throw new PermanentError('no such address')
+        // The carrier keeps the keys: had an earlier attempt been taken, it would say so again.
+        const ofEveryAttempt = true
+        if (answer.status === 422) throw new PermanentError('no such address', { ofEveryAttempt })
       },
     })
     .step('confirm', {

@@ -5,9 +5,9 @@
  * step left nothing behind: a card was declined, an address does not exist. The saga cannot go on,
  * and is undone: first this step is compensated, if it is not local and has a compensation, then
  * the steps before it. After the pivot the run becomes stuck instead, and at a pivot outside the
- * database, if an earlier attempt may have had an effect. A caller that waits for the
- * saga gets the error as the `cause`, with its `details`, even if it waits in another process or in
- * a later retry of the request.
+ * database, if an earlier attempt may have had an effect and the error does not say that it is
+ * `ofEveryAttempt`. A caller that waits for the saga gets the error as the `cause`, with its
+ * `details`, even if it waits in another process or in a later retry of the request.
  *
  * @example
  * ```ts
@@ -22,10 +22,20 @@ export class PermanentError extends Error {
    * BigInt), is stored as `{ notKept }`.
    */
   readonly details: unknown
+  /**
+   * Whether no attempt of the step left anything behind, and not only this one. To be said where
+   * the service that was called keeps the idempotency key: it would have repeated an earlier
+   * success. Not of errors that it gives before it looks at the key, such as a 401.
+   */
+  readonly ofEveryAttempt: boolean
 
-  constructor(message: string, options: { cause?: unknown; details?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { cause?: unknown; details?: unknown; ofEveryAttempt?: boolean } = {},
+  ) {
     super(message, 'cause' in options ? { cause: options.cause } : {})
     this.details = options.details
+    this.ofEveryAttempt = options.ofEveryAttempt === true
   }
 
   /**

@@ -26,7 +26,8 @@ export function failureFrom(
     isA(PermanentError, error) || (!isCausedByOne(error, own) && saysPermanent(step, error, run.id))
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
-  const hadNoEffect = direction === 'run' && !mayHaveRunBefore(run, action)
+  const isOfAll = isA(PermanentError, error) && error.ofEveryAttempt === true
+  const hadNoEffect = direction === 'run' && (isOfAll || !mayHaveRunBefore(run, action))
   return { error, durationMs, kind: 'permanent', hadNoEffect }
 }
 
