@@ -23,9 +23,10 @@ export function boundedPage<Row>(
 
 /**
  * How many dead letters one count or one page of a list looks at, the oldest first, where only
- * reading a letter tells whether it matches. A redrive looks at all of them.
+ * reading a letter tells whether it matches, and how many of the newest a statistic groups. A
+ * redrive looks at all of them.
  */
-export const LETTERS_LOOKED_AT = 10_000
+export const LETTERS_LOOKED_AT = 5_000
 
 /** Whether a count looks at all letters that may match, of `depth` that are dead. */
 export function looksAtAll(filter: NamingFilter, depth: number): boolean {

@@ -148,8 +148,8 @@ export interface DeadLetterStats {
   readonly arrivedPerMinute: number
   readonly drainedPerMinute: number
   /**
-   * The largest group first, at most 100 groups. Where there are many dead letters, only the 10,000
-   * newest are grouped.
+   * The largest group first, at most 100 groups. Where there are many dead letters, only the 5,000
+   * newest are grouped (on Redis the 10,000 oldest).
    */
   readonly groups: readonly DeadLetterGroup[]
 }

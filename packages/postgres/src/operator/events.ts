@@ -141,10 +141,11 @@ export function postgresEvents<Tx>(options: {
       const [last] = await ask(lastEvent(schema))
       if (last?.seq == null) return undefined
       const around = await numberAt(timeOf(id), BigInt(last.seq))
-      const from = around > HALF ? around - HALF : 0n
-      const asked = { id, from: String(from), to: String(around + HALF) }
-      const [row] = await ask(eventWithin(schema)(asked))
-      return row && eventOf(row)
+      for (const { from, to } of rangesAround(around)) {
+        const [row] = await ask(eventWithin(schema)({ id, from: String(from), to: String(to) }))
+        if (row !== undefined) return eventOf(row)
+      }
+      return undefined
     },
 
     async deliveries({ id, seq, type }) {
@@ -255,10 +256,24 @@ const max = (one: string, other: string): string => (BigInt(one) > BigInt(other)
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /**
- * How many rows are searched on each side of where the event should be: clocks differ, and a long
- * transaction commits late.
+ * The numbers up to `REACH` on each side of one, in ranges, the nearest first: no single statement
+ * reads more rows than a range has numbers.
  */
-const HALF = 100_000n
+function rangesAround(number: bigint): { readonly from: bigint; readonly to: bigint }[] {
+  const ranges = [{ from: number - RANGE / 2n, to: number + RANGE / 2n - 1n }]
+  for (let away = RANGE / 2n; away < REACH; away += RANGE) {
+    ranges.push({ from: number - away - RANGE, to: number - away - 1n })
+    ranges.push({ from: number + away, to: number + away + RANGE - 1n })
+  }
+  return ranges.filter(({ to }) => to >= 0n)
+}
+
+/**
+ * How many numbers are searched on each side of where the event should be: clocks differ, and a
+ * long transaction commits late.
+ */
+const REACH = 100_000n
+const RANGE = 20_000n
 const MOST = 1_000
 /** The error of `present_snapshot_2`. */
 const OUT_OF_REACH = 'OK005'

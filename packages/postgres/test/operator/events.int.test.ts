@@ -66,3 +66,23 @@ test('what a consumer of the same name left when it was retired is not of this o
     { consumer: 'twice', state: 'passed', delivery: null, attempts: null, error: null },
   ])
 })
+
+// Another database: the events of the tests above are not in the way of the numbers.
+const crowded = testDatabase()
+
+test('an event is found up to 100,000 numbers away from where its time says', async () => {
+  const ids = [1, 2, 3].map((n) => `0190b5a0-0000-7000-8000-00000000000${n}`)
+  await crowded.query(
+    `insert into oncekey.outbox
+         (seq, slot, id, type, source, ordering_key, data, headers, occurred_at)
+       overriding system value
+       select g, g % 64, case g when 10000 then $1::uuid when 99000 then $2 when 130000 then $3
+             else gen_random_uuid() end, 'order.placed', '/', g::text, '1', '{}', now()
+         from generate_series(1, 140000) g`,
+    ids,
+  )
+  await crowded.query('analyze oncekey.outbox')
+  const events = postgresEvents({ client: crowded.pool() })
+  const found = await Promise.all(ids.map((id) => events.get(id)))
+  expect(found.map((event) => event?.seq)).toEqual(['10000', '99000', undefined])
+})

@@ -1,7 +1,8 @@
+import { LETTERS_LOOKED_AT } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 import { IS_DEAD } from './dead-runs.ts'
 
-/** The newest 10,000 dead runs by saga and kind of error, the largest group first. */
+/** The newest dead runs (`LETTERS_LOOKED_AT`) by saga and kind of error, the largest group first. */
 export function deadRunGroups(schema: string): () => Statement<{ dead_group: string }> {
   const at = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `
@@ -10,7 +11,7 @@ export function deadRunGroups(schema: string): () => Statement<{ dead_group: str
           min(d.stuck_at) as oldest, max(d.stuck_at) as newest, min(d.id) as sample
         from (
           select r.saga, r.stuck, r.stuck_at, r.id from ${schema}.saga_runs r where ${IS_DEAD}
-            order by r.stuck_at desc, r.id desc limit 10000
+            order by r.stuck_at desc, r.id desc limit ${LETTERS_LOOKED_AT}
         ) d
         group by d.saga, d.stuck->>'fingerprint'
     ), largest as (

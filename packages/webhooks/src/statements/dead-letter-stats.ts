@@ -1,3 +1,4 @@
+import { LETTERS_LOOKED_AT } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 
 /**
@@ -14,7 +15,7 @@ export function deadLetterStats(schema: string): Statement<{ stats: string }> {
           from (
             select d.endpoint_id, d.error, d.died_at, d.id
               from ${schema}.webhook_deliveries d where d.state = 'dead'
-              order by d.died_at desc, d.id desc limit 10000
+              order by d.died_at desc, d.id desc limit ${LETTERS_LOOKED_AT}
           ) d
           group by d.endpoint_id, d.error
       ), largest as (

@@ -1,4 +1,4 @@
-import { type actedBy, type DeadLetterFilter, namesLetters } from '@oncekey/core'
+import { type actedBy, type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
 import { auditCall, deadLetterTarget } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import { filterValues, isForgotten, isMeant, lookedAtOf } from './dead-letter-filter.ts'
@@ -48,7 +48,7 @@ export interface DeadStatsRow {
   readonly drained: string
 }
 
-/** The newest 10,000 dead letters by consumer and kind of error, the largest group first. */
+/** The newest dead letters (`LETTERS_LOOKED_AT`) by consumer and kind of error, the largest group first. */
 export function deadGroups(schema: string): Statement<DeadGroupRow> {
   return {
     name: 'dead_groups',
@@ -58,7 +58,7 @@ export function deadGroups(schema: string): Statement<DeadGroupRow> {
             max(d.dead_at) as newest, max(d.id) as sample
           from (
             select n.consumer, n.fingerprint, n.dead_at, n.id from ${schema}.deliveries n
-              where n.state = 'dead' order by n.dead_at desc, n.id desc limit 10000
+              where n.state = 'dead' order by n.dead_at desc, n.id desc limit ${LETTERS_LOOKED_AT}
           ) d
           group by d.consumer, d.fingerprint
       ), largest as (
