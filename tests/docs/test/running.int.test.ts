@@ -128,6 +128,8 @@ function setEnvironment(databaseUrl: string): void {
     PGDATABASE: pathname.slice(1),
     REDIS_URL: redis.url,
     PORT: '0',
+    DASHBOARD_PASSWORD: 'secret',
+    SEAL_KEY: Buffer.alloc(32, 1).toString('base64'),
     WEBHOOK_SECRET: SECRET,
     STRIPE_WEBHOOK_SECRET: SECRET,
   })

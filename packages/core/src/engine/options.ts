@@ -99,7 +99,7 @@ export interface EngineOptions<Tx, Req = any> {
   readonly handlerTimeoutMs?: number
   /**
    * Lease mode: how long an attempt owns its key without renewing; it renews three times within
-   * that time. Milliseconds. @default 15_000
+   * that time. From 30 to 1_073_741_823, twelve days. Milliseconds. @default 15_000
    */
   readonly leaseMs?: number
   /**

@@ -22,7 +22,7 @@ export interface RelayOptions<Tx> {
   readonly maxInFlightBytes?: number
   /**
    * How long a relay holds slots without renewing its lease. After a crash, other relays wait that
-   * long. Milliseconds. @default 15_000
+   * long. From 30 to 1_073_741_823. Milliseconds. @default 15_000
    */
   readonly leaseMs?: number
   /** The shortest wait before the relay looks for events again. Milliseconds. @default 5 */

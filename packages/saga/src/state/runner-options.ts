@@ -27,7 +27,8 @@ export interface SagaRunnerOptions<Tx> {
   readonly node?: string
   /**
    * How long a process owns a run without renewing its lease; after a crash, other processes wait
-   * that long. A lease is renewed three times in that time. Milliseconds. @default 15_000
+   * that long. A lease is renewed three times in that time. From 100 to 2_147_483_647.
+   * Milliseconds. @default 15_000
    */
   readonly leaseMs?: number
   /**

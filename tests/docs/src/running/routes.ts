@@ -7,8 +7,11 @@ interface Route {
   readonly path: string
 }
 
-/** What a single sign-on proxy says of the operator in the pages' examples. */
-const LOGGED_IN = { 'x-forwarded-email': 'maria@shop.example' }
+/** What a single sign-on proxy says of the operator in the pages' examples, and a password. */
+const LOGGED_IN = {
+  'x-forwarded-email': 'maria@shop.example',
+  authorization: `Basic ${Buffer.from('ops:secret').toString('base64')}`,
+}
 
 /** What any of the pages' handlers reads from a body. */
 const BODY = { item: 'violin', cents: 4200, show: 'hamlet', id: 'evt_1', type: 'order.created' }
