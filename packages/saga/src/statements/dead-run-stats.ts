@@ -2,7 +2,7 @@ import { LETTERS_LOOKED_AT } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 import { IS_DEAD } from './dead-runs.ts'
 
-/** The newest dead runs (`LETTERS_LOOKED_AT`) by saga and kind of error, the largest group first. */
+/** Groups the newest dead runs by saga and kind of error, the largest group first. */
 export function deadRunGroups(schema: string): () => Statement<{ dead_group: string }> {
   const at = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `

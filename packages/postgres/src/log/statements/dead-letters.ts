@@ -48,7 +48,7 @@ export interface DeadStatsRow {
   readonly drained: string
 }
 
-/** The newest dead letters (`LETTERS_LOOKED_AT`) by consumer and kind of error, the largest group first. */
+/** Groups the newest dead letters by consumer and kind of error, the largest group first. */
 export function deadGroups(schema: string): Statement<DeadGroupRow> {
   return {
     name: 'dead_groups',
