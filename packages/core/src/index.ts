@@ -15,7 +15,11 @@ export {
   namesLetters,
   rowsToRead,
 } from './contracts/bounded-page.ts'
-export { checkedConditions, checkedFilter } from './contracts/dead-letter-filter.ts'
+export {
+  checkedConditions,
+  checkedFilter,
+  checkedRetryingFilter,
+} from './contracts/dead-letter-filter.ts'
 export type {
   DeadLetter,
   DeadLetterDetail,

@@ -205,6 +205,10 @@ export function deadLettersGroup(): LogBehaviourGroup {
             await assert.rejects(log.deadLetters.list(filter, { limit: 10 }), OptionsError)
             await assert.rejects(log.deadLetters.redrive(filter, { limit: 10 }), OptionsError)
           }
+          const ofDead = { origin: by.consumer, reason: 'permanent' } as object
+          for (const filter of [...NO_CONDITIONS, ofDead]) {
+            await assert.rejects(log.deadLetters.listRetrying(filter, { limit: 10 }), OptionsError)
+          }
           assert.equal(await log.deadLetters.count({ origin: by.consumer }), 1)
         },
       },

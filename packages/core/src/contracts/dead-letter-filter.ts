@@ -23,8 +23,10 @@ export interface DeadLetterFilter {
   readonly retired?: boolean
 }
 
+const RETRYING_CONDITIONS = ['origin', 'type', 'subject'] as const
+
 /** Every given condition must hold. An empty filter matches all that are retrying. */
-export type RetryingFilter = Pick<DeadLetterFilter, 'origin' | 'type' | 'subject'>
+export type RetryingFilter = Pick<DeadLetterFilter, (typeof RETRYING_CONDITIONS)[number]>
 
 /**
  * Validates a filter of this function: each condition is one that there is, and has a value. A
@@ -36,6 +38,11 @@ export function checkedFilter<Filter extends DeadLetterFilter>(
   filter: Filter,
 ): Filter {
   return checkedConditions(what, filter, Object.keys(CONDITIONS))
+}
+
+/** The same for a filter of what is retried, which has fewer conditions. */
+export function checkedRetryingFilter(what: string, filter: RetryingFilter): RetryingFilter {
+  return checkedConditions(what, filter, RETRYING_CONDITIONS)
 }
 
 /** The same for conditions of these names. Throws {@link OptionsError}. */

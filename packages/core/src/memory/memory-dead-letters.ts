@@ -1,6 +1,7 @@
 import { type ActedBy, actedBy, actTarget } from '../acts/act.ts'
 import {
   checkedFilter,
+  checkedRetryingFilter,
   type DeadLetterFilter,
   type RetryingFilter,
 } from '../contracts/dead-letter-filter.ts'
@@ -43,7 +44,7 @@ export function memoryDeadLetters(
     },
 
     async listRetrying(filter, { limit, after }) {
-      checkedFilter('listRetrying', filter)
+      checkedRetryingFilter('listRetrying', filter)
       const matching = all
         .filter((each) => each.state === 'retrying' && isAbout(each, filter))
         .sort((one, other) => order(one) - order(other))

@@ -12,7 +12,7 @@ import type {
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { checkedFilter, looksAtAll, OptionsError } from '@oncekey/core'
+import { checkedFilter, checkedRetryingFilter, looksAtAll, OptionsError } from '@oncekey/core'
 import { redrive, requiredRedrives } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
@@ -87,7 +87,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     list: async (filter = {}, page = {}) =>
       source.list(checkedFilter('list', filter), { limit: 100, ...page }),
     retrying: async (filter = {}, page = {}) =>
-      source.listRetrying(checkedFilter('retrying', filter), { limit: 100, ...page }),
+      source.listRetrying(checkedRetryingFilter('retrying', filter), { limit: 100, ...page }),
     get: (id) => source.get(id),
     async preview(filter) {
       checkedFilter('preview', filter)

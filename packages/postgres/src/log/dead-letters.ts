@@ -2,6 +2,7 @@ import {
   actedBy,
   boundedPage,
   checkedFilter,
+  checkedRetryingFilter,
   checkJsonText,
   type DeadLetter,
   type DeadLetterDetail,
@@ -56,7 +57,7 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     },
 
     async listRetrying(filter, { limit, after }) {
-      checkedFilter('listRetrying', filter)
+      checkedRetryingFilter('listRetrying', filter)
       const read = rowsToRead(limit)
       const [consumer, slot, dueAt, id] =
         after === undefined ? [] : partsOfToken('listRetrying', after, [4])

@@ -2,6 +2,7 @@ import {
   actedBy,
   boundedPage,
   checkedFilter,
+  checkedRetryingFilter,
   type DeadLetter,
   type DeadLetterDetail,
   type DeadLetterSource,
@@ -44,7 +45,7 @@ export function sagaDeadLetters<Tx>(
     },
 
     async listRetrying(filter, { limit, after }) {
-      checkedFilter('listRetrying', filter)
+      checkedRetryingFilter('listRetrying', filter)
       const read = rowsToRead(limit)
       const from = after === undefined ? undefined : pageFrom(after)
       const place = from && ([String(from.stuck_at), from.id] as const)

@@ -3,6 +3,7 @@ import {
   actedBy,
   boundedPage,
   checkedFilter,
+  checkedRetryingFilter,
   checkJsonText,
   type DeadLetter,
   type DeadLetterSource,
@@ -66,7 +67,7 @@ export function deadLetterSource(
     },
 
     async listRetrying(filter, { limit, after }) {
-      checkedFilter('listRetrying', filter)
+      checkedRetryingFilter('listRetrying', filter)
       if (filter.origin !== undefined && !isUuid(filter.origin)) return EMPTY_PAGE
       const read = rowsToRead(limit)
       const rows = await runStatement(options, listRetrying(schema, filter, read, after))

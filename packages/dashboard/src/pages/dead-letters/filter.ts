@@ -1,4 +1,4 @@
-import type { DeadLetterFilter } from '@oncekey/core'
+import type { DeadLetterFilter, RetryingFilter } from '@oncekey/core'
 import { timeOf } from '../../routing/given-time.ts'
 import { BadInput, type Described } from '../../routing/route.ts'
 
@@ -48,6 +48,17 @@ export function filterOf(field: (name: string) => string | null | undefined): De
     ...(deadAfter !== undefined && { deadAfter }),
     ...(deadBefore !== undefined && { deadBefore }),
   }
+}
+
+/** The same for those that are tried again, which have no time of death, and no reason for it. */
+export function retryingFilterOf(filter: DeadLetterFilter): RetryingFilter {
+  const { origin, type, subject, ...rest } = filter
+  if (Object.keys(rest).length > 0) {
+    throw new BadInput(
+      'Those that are tried again are looked for by origin, type and subject only: leave the others empty.',
+    )
+  }
+  return filter
 }
 
 /** The filter as fields of a form or parameters of a link. */

@@ -1,11 +1,11 @@
-import type { DeadLetterPage, DeadLetterSource, DeadLetterStats } from '@oncekey/core'
+import type { DeadLetterPage, DeadLetterStats } from '@oncekey/core'
 import { type Html, html } from '../../html/html.ts'
 import { choice, errorOf, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { said } from '../../html/said.ts'
 import { mayAct } from '../../routing/access.ts'
 import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type PageRoute, page } from '../../routing/route.ts'
-import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { FILTER, fieldsOf, filterOf, retryingFilterOf } from './filter.ts'
 import { maskedLetter } from './masked.ts'
 import { lettersSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
@@ -40,9 +40,11 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
     const filter = filterOf((name) => query.get(name))
     const after = query.get('after')
     const at = { limit: limitOf(query), ...(after !== null && { after }) }
-    const list: DeadLetterSource['list'] =
-      query.get('state') === 'retrying' ? source.listRetrying : source.list
-    const [stats, found] = await Promise.all([source.stats(), list.call(source, filter, at)])
+    const listed =
+      query.get('state') === 'retrying'
+        ? source.listRetrying(retryingFilterOf(filter), at)
+        : source.list(filter, at)
+    const [stats, found] = await Promise.all([source.stats(), listed])
     const items = found.items.map((letter) => maskedLetter(letter, options))
     return { source: source.name, stats, page: { ...found, items } }
   },

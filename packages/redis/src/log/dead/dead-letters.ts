@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   checkedFilter,
+  checkedRetryingFilter,
   type DeadLetterFilter,
   type DeadLetterSource,
   failedLetters,
@@ -34,7 +35,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
     list: async (filter, page) => pageOfDead(log, checkedFilter('list', filter), page),
 
     listRetrying: async (filter, page) =>
-      listRetrying(log, checkedFilter('listRetrying', filter), page),
+      listRetrying(log, checkedRetryingFilter('listRetrying', filter), page),
 
     async get(id) {
       const [found] = await find(log, [id])
