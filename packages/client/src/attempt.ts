@@ -30,7 +30,7 @@ export async function attempt(
   options: ResolvedOptions & { readonly response: 'buffer' | 'stream' },
   call: TimeLimit,
 ): Promise<Answer | Loss> {
-  const limit = startLimit(call.signal, options.attemptTimeoutMs)
+  const limit = startLimit(call.signal, options.attemptTimeoutMs, options.now)
   let reason: Loss['reason'] = 'network-error'
   let streamed: Response | undefined
   try {
