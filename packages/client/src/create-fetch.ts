@@ -221,9 +221,7 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
   const { options, limit } = call
   for (let failures = 0; ; ) {
     // The computer or the page may have slept meanwhile, for longer than servers keep keys.
-    if (limit.remainingMs() <= 0 || options.now() >= call.keyUntil) {
-      throw unanswered('deadline-exceeded', call, call.lastError)
-    }
+    if (leftMs(call) <= 0) throw unanswered('deadline-exceeded', call, call.lastError)
     call.attempts += 1
     const outcome = await attempt(request, options, limit)
     const reason = retryReason(outcome, call.attempts, options.shouldRetry)
@@ -237,7 +235,7 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
     if (reason !== 'in-progress') failures += 1
     const delayMs = delayAfter(outcome, call.attempts, options)
     if (failures >= options.maxAttempts) return ended('attempts-exhausted', call, outcome)
-    if (delayMs >= limit.remainingMs()) return ended('deadline-exceeded', call, outcome)
+    if (delayMs >= leftMs(call)) return ended('deadline-exceeded', call, outcome)
 
     tell(call, outcome, reason, delayMs)
     // Frees the connection for the next attempt.
@@ -245,6 +243,11 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
       outcome.response.body?.cancel().catch(() => {})
     await sleep(delayMs, limit.signal)
   }
+}
+
+/** The time in which another attempt may begin. */
+function leftMs({ options, limit, keyUntil }: Call): number {
+  return Math.min(limit.remainingMs(), keyUntil - options.now())
 }
 
 /** Ends without success: returns the last answer, as `fetch` would, or throws if there is none. */
@@ -256,10 +259,12 @@ function ended(code: RetryErrorCode, call: Call, outcome: Answer | Loss): Answer
 function unanswered(code: RetryErrorCode, call: Call, cause: unknown): RetryError {
   const { attempts, key } = call
   const why =
-    code === 'deadline-exceeded' ? `within ${call.options.deadlineMs} ms` : 'and no attempt is left'
+    code === 'deadline-exceeded'
+      ? `and no time is left for another (deadlineMs: ${call.options.deadlineMs})`
+      : 'and no attempt is left'
   return new RetryError(
     code,
-    `No answer after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} ${why}. The request may have taken effect: to ask again, send it with the key of this error.`,
+    `No answer after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}, ${why}. The request may have taken effect: to ask again, send it with the key of this error.`,
     { attempts, key, cause },
   )
 }
