@@ -62,7 +62,10 @@ export interface FetchOptions {
    * begins, and the caller handles a body that is cut. @default 'buffer'
    */
   readonly response?: 'buffer' | 'stream'
-  /** Larger responses are returned as streams. Bytes. @default 8_388_608 */
+  /**
+   * Larger responses are returned as streams, except problems (RFC 9457) of up to 64 KiB. Bytes.
+   * @default 8_388_608
+   */
   readonly maxResponseBytes?: number
   /**
    * The largest request body that can be read only once; a larger one is refused. Bytes.
