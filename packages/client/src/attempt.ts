@@ -30,7 +30,7 @@ export async function attempt(
   options: ResolvedOptions & { readonly response: 'buffer' | 'stream' },
   call: TimeLimit,
 ): Promise<Answer | Loss> {
-  const limit = startLimit(call.signal, options.attemptTimeoutMs)
+  const limit = startLimit(call.signal, options.attemptTimeoutMs, options.now)
   let reason: Loss['reason'] = 'network-error'
   let streamed: Response | undefined
   try {
@@ -74,21 +74,27 @@ async function receive(
   options: ResolvedOptions & { readonly response: 'buffer' | 'stream' },
   signal: AbortSignal,
 ): Promise<Answer> {
-  const { maxResponseBytes } = options
   // A server may give its problems any status.
   const isProblem = isProblemType(response.headers.get('content-type'))
+  const maxBytes = Math.max(options.maxResponseBytes, isProblem ? PROBLEM_BYTES : 0)
   const wantsStream = options.response === 'stream' && response.status < 400 && !isProblem
   if (response.body == null) return answer(response, false)
-  if (wantsStream || isEventStream(response) || announcedBytes(response) > maxResponseBytes) {
+  if (wantsStream || isEventStream(response) || announcedBytes(response) > maxBytes) {
     return answer(response, true)
   }
   // A clone, because a Response built from the bytes would lose `url`, `redirected` and `type`.
   // What is read of the original is buffered in the clone.
   const kept = response.clone()
-  const bytes = await readUpTo(response.body, maxResponseBytes, signal)
+  const bytes = await readUpTo(response.body, maxBytes, signal)
   if (bytes === undefined) return answer(kept, true)
   return answer(kept, false, readProblem(kept.headers.get('content-type'), bytes))
 }
+
+/**
+ * How much of a problem is read however low `maxResponseBytes` is. Unread, `outcome-unknown` would
+ * be a conflict like any other, which settles its key.
+ */
+const PROBLEM_BYTES = 65_536
 
 function answer(response: Response, streamed: boolean, problem?: Problem): Answer {
   return { kind: 'answer', response, problem, streamed }

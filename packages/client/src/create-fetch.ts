@@ -67,11 +67,12 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       throw signal.reason
     }
 
-    const limit = startLimit(signal, resolved.deadlineMs)
+    const limit = startLimit(signal, resolved.deadlineMs, resolved.now)
     const call: Call = {
       options: { ...resolved, response: responseMode(mode) },
       limit,
       attempts: 0,
+      keyUntil: Number.POSITIVE_INFINITY,
     }
     let streamed: Response | undefined
     try {
@@ -89,6 +90,7 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
         claimPending,
       })
       call.key = chosen.key
+      call.keyUntil = chosen.pending?.until ?? Number.POSITIVE_INFINITY
       const answer = await untilAnswered(call, request)
       if (answer.streamed) streamed = answer.response
       const response = await settle(call, chosen.pending, answer)
@@ -115,6 +117,8 @@ interface Call {
   readonly limit: TimeLimit
   attempts: number
   key?: string
+  /** When the key is too old to be sent, by the wall clock. Milliseconds since 1970. */
+  keyUntil: number
   lastError?: unknown
 }
 
@@ -185,7 +189,13 @@ async function claim(
       'operation cannot tell a multipart body again, because its boundary is random: send JSON, or keep the key yourself and give it as `idempotencyKey`.',
     )
   }
-  const claimed = claimPending(operation, request, options.makeKey, forgetKey)
+  // Checked before it is stored, because the same call would find it there for as long as a day.
+  const usableKey = () => {
+    const key = options.makeKey()
+    keyLine(key, options.keyFormat)
+    return key
+  }
+  const claimed = claimPending(operation, request, usableKey, forgetKey)
   return untilAborted(limit.signal, claimed)
 }
 
@@ -210,6 +220,8 @@ async function settle(
 async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer> {
   const { options, limit } = call
   for (let failures = 0; ; ) {
+    // The computer or the page may have slept meanwhile, for longer than servers keep keys.
+    if (leftMs(call) <= 0) throw unanswered('deadline-exceeded', call, call.lastError)
     call.attempts += 1
     const outcome = await attempt(request, options, limit)
     const reason = retryReason(outcome, call.attempts, options.shouldRetry)
@@ -223,7 +235,7 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
     if (reason !== 'in-progress') failures += 1
     const delayMs = delayAfter(outcome, call.attempts, options)
     if (failures >= options.maxAttempts) return ended('attempts-exhausted', call, outcome)
-    if (delayMs >= limit.remainingMs()) return ended('deadline-exceeded', call, outcome)
+    if (delayMs >= leftMs(call)) return ended('deadline-exceeded', call, outcome)
 
     tell(call, outcome, reason, delayMs)
     // Frees the connection for the next attempt.
@@ -231,6 +243,11 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
       outcome.response.body?.cancel().catch(() => {})
     await sleep(delayMs, limit.signal)
   }
+}
+
+/** The time in which another attempt may begin. */
+function leftMs({ options, limit, keyUntil }: Call): number {
+  return Math.min(limit.remainingMs(), keyUntil - options.now())
 }
 
 /** Ends without success: returns the last answer, as `fetch` would, or throws if there is none. */
@@ -242,10 +259,12 @@ function ended(code: RetryErrorCode, call: Call, outcome: Answer | Loss): Answer
 function unanswered(code: RetryErrorCode, call: Call, cause: unknown): RetryError {
   const { attempts, key } = call
   const why =
-    code === 'deadline-exceeded' ? `within ${call.options.deadlineMs} ms` : 'and no attempt is left'
+    code === 'deadline-exceeded'
+      ? `and no time is left for another (deadlineMs: ${call.options.deadlineMs})`
+      : 'and no attempt is left'
   return new RetryError(
     code,
-    `No answer after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} ${why}. The request may have taken effect: to ask again, send it with the key of this error.`,
+    `No answer after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}, ${why}. The request may have taken effect: to ask again, send it with the key of this error.`,
     { attempts, key, cause },
   )
 }

@@ -43,7 +43,10 @@ export interface FetchOptions {
    * server's own timeout of 30 s comes first
    */
   readonly attemptTimeoutMs?: number
-  /** How long a call may take, including all attempts and waits. Milliseconds. @default 120_000 */
+  /**
+   * How long a call may take, including all attempts and waits. A sleep of the computer counts: no
+   * attempt begins later than that. Milliseconds. @default 120_000
+   */
   readonly deadlineMs?: number
   /** The upper limit of the first wait; it doubles with each attempt. Milliseconds. @default 500 */
   readonly baseDelayMs?: number
@@ -59,7 +62,10 @@ export interface FetchOptions {
    * begins, and the caller handles a body that is cut. @default 'buffer'
    */
   readonly response?: 'buffer' | 'stream'
-  /** Larger responses are returned as streams. Bytes. @default 8_388_608 */
+  /**
+   * Larger responses are returned as streams, except problems (RFC 9457) of up to 64 KiB. Bytes.
+   * @default 8_388_608
+   */
   readonly maxResponseBytes?: number
   /**
    * The largest request body that can be read only once; a larger one is refused. Bytes.
@@ -86,8 +92,8 @@ export interface FetchOptions {
   /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
   readonly random?: () => number
   /**
-   * The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds.
-   * @default Date.now
+   * The wall clock, for `Retry-After` dates, the age of pending keys and, beside a monotonic one,
+   * the deadline. Milliseconds. @default Date.now
    */
   readonly now?: () => number
 }

@@ -31,6 +31,8 @@ export interface PendingOptions {
 /** A key that outlives the page. */
 export interface PendingKey {
   readonly key: string
+  /** When the key is too old to be sent. Milliseconds since 1970. */
+  readonly until: number
   /**
    * Deletes the entry if the answer is final. That may depend on whether another call has had the
    * key, before this one or since, whose outcome this answer does not tell. Never throws: the
@@ -65,9 +67,10 @@ export function pendingKeys(options: {
     const name = `${prefix}${operation}:${await fingerprint(request)}`
     const began = now()
     const find = () => findOrNote(name, makeKey, { forgetKey, began })
-    const { key, isCounted } = await inTurn(name, find)
+    const { key, since, isCounted } = await inTurn(name, find)
     return {
       key,
+      until: since + expiresAfterMs,
       settle: (isFinal) =>
         inTurn(name, () =>
           changed(name, key, (entry) => {
@@ -86,8 +89,9 @@ export function pendingKeys(options: {
     { forgetKey, began }: { readonly forgetKey: string | undefined; readonly began: number },
   ) {
     const found = await read(name)
-    const isOver = found?.told !== undefined && began > found.told + TOLD_FOR_MS
-    if (found !== undefined && found.key !== forgetKey && !isOver) return resume(name, found)
+    if (found !== undefined && found.key !== forgetKey && !isOver(found, began)) {
+      return resume(name, found)
+    }
     const key = makeKey()
     const at = now()
     try {
@@ -102,24 +106,36 @@ export function pendingKeys(options: {
     const kept = await read(name)
     if (kept?.key === key) {
       made.add(key)
-      return { key, isCounted: true }
+      return { key, since: at, isCounted: true }
     }
     if (kept !== undefined && kept.key !== forgetKey) return resume(name, kept)
     throw storageFailed(new TypeError(NOT_KEPT))
   }
 
-  async function resume(name: string, entry: PendingEntry) {
-    const { key } = entry
+  /**
+   * Whether the calls that had to be told have been told. The clock may have been ahead when one
+   * was told, so the entry is looked at again.
+   */
+  function isOver(entry: PendingEntry, began: number): boolean {
+    if (entry.told === undefined || began <= entry.told + TOLD_FOR_MS) return false
+    return judgeEntry(entry, began, expiresAfterMs) === 'drop'
+  }
+
+  async function resume(name: string, { told, ...entry }: PendingEntry) {
+    const { key, since } = entry
     const at = now()
     const judgement = judgeEntry(entry, at, expiresAfterMs)
-    if (judgement === 'drop') await changed(name, key, (kept) => ({ told: at, ...kept }))
+    const isToldYet = told !== undefined && told <= at
+    if (judgement === 'drop' && !isToldYet) {
+      await changed(name, key, (kept) => ({ ...kept, told: at }))
+    }
     if (judgement !== 'send') throw keyExpired(key)
     try {
       await storage.setItem(name, entryText({ ...entry, last: at, calls: entry.calls + 1 }))
-      return { key, isCounted: true }
+      return { key, since, isCounted: true }
     } catch {
       // A storage that takes no more has the key all the same, which matters more than the rest.
-      return { key, isCounted: false }
+      return { key, since, isCounted: false }
     }
   }
 

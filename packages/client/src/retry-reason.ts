@@ -12,6 +12,9 @@ const STRIPES_IN_PROGRESS = 'idempotency_key_in_use'
 /** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
 const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
 
+/** Section 2.7 of the draft as well: the 422 for a key that was used with another request. */
+const REUSED_TITLE = 'Idempotency-Key is already used'
+
 /** Why to retry with the same key; undefined if the caller gets this outcome. */
 export function retryReason(
   outcome: Answer | Loss,
@@ -72,7 +75,7 @@ export function isFinal(answer: Answer, inDoubt: boolean): boolean {
   if (isReplayed(response) && response.status < 500) return true
   // The bytes are those of the earlier attempt, so it is the server that has changed (`key-reused`,
   // `key-invalid`), or something between (`key-missing`).
-  if (problem?.retry === 'new-key') return !inDoubt
+  if (problem?.retry === 'new-key' || problem?.title === REUSED_TITLE) return !inDoubt
   if (isMomentary(response.status) || isInProgress(answer)) return false
   if (problem?.retry === 'same-key' || problem?.code === 'outcome-unknown') return false
   return response.status < 400 || !inDoubt || HANDLERS_OWN.has(response.status)

@@ -5,6 +5,7 @@ export interface TimeLimit {
   readonly signal: AbortSignal
   /** Whether this timer, not the parent, aborted the signal. */
   ranOut(): boolean
+  /** By the clock that says less. Look at it before each step that must not come too late. */
   remainingMs(): number
   /**
    * Stops the timer. The signal follows its parent for as long as one of the holders is reachable,
@@ -18,10 +19,19 @@ export interface TimeLimit {
 /**
  * Starts a timer. Does not use `AbortSignal.any` and `AbortSignal.timeout`: both leave a listener
  * or a timer behind on a parent that outlives the call, and browsers have `any` only since 2024.
+ *
+ * Timers and `performance.now()` stand still while a computer sleeps, so the wall clock, `now`,
+ * counts as well. And after a stop of the process or the page, timers fire in the order in which
+ * they were due: a wait ends before this limit does. So the signal alone does not tell in time.
  */
-export function startLimit(parent: AbortSignal | null | undefined, ms: number): TimeLimit {
+export function startLimit(
+  parent: AbortSignal | null | undefined,
+  ms: number,
+  now: () => number,
+): TimeLimit {
   const controller = new AbortController()
   const endsAt = performance.now() + ms
+  const endsAtWall = now() + ms
   let ranOut = false
 
   const timer = setTimeout(() => {
@@ -42,7 +52,7 @@ export function startLimit(parent: AbortSignal | null | undefined, ms: number): 
   return {
     signal: controller.signal,
     ranOut: () => ranOut,
-    remainingMs: () => endsAt - performance.now(),
+    remainingMs: () => Math.min(endsAt - performance.now(), endsAtWall - now()),
     stopClock(holders) {
       if (parent != null && !parent.aborted) followWhileHeld(parent, controller, holders)
       end()

@@ -1,5 +1,6 @@
 import { createFetch, keyOf, OptionsError } from '@oncekey/client'
 import { expect, test, vi } from 'vitest'
+import { memory, order, page } from './pending-page.ts'
 import { answer, drop, scriptedServer } from './scripted-server.ts'
 
 const quick = { baseDelayMs: 1, maxDelayMs: 2 }
@@ -91,6 +92,16 @@ test.each([
   const call = createFetch()(server.url, { method: 'POST', idempotencyKey })
   await expect(call).rejects.toBeInstanceOf(OptionsError)
   expect(server.seen.length).toBe(0)
+})
+
+// A bug: it was stored first, so the same call found it there for a day after the app was mended.
+test('a key of makeKey that is refused is not stored', async () => {
+  const server = await scriptedServer(answer(200))
+  const storage = memory()
+  const made = (makeKey: () => string) => page(storage, { makeKey })(server.url, order)
+  await expect(made(() => 'a,b')).rejects.toBeInstanceOf(OptionsError)
+  expect((await made(() => 'a')).status).toBe(200)
+  expect(server.keys()).toEqual(['a'])
 })
 
 test('a key of 255 characters is sent', async () => {

@@ -54,6 +54,9 @@ test('other headers, such as a fresh access token, do not change the key', async
 })
 
 const replayed = { 'x-idempotency-replayed': 'true' }
+const draftsReused = answer(422, '{"title":"Idempotency-Key is already used"}', {
+  'content-type': 'application/problem+json',
+})
 const ends: readonly (readonly [string, Step, { first: boolean; inDoubt: boolean }])[] = [
   ['201', answer(201), { first: true, inDoubt: true }],
   ['303', answer(303), { first: true, inDoubt: true }],
@@ -62,6 +65,7 @@ const ends: readonly (readonly [string, Step, { first: boolean; inDoubt: boolean
   // A bug: after a lost attempt these settled the key, and the next click ran a second time.
   ['422 key-reused', problem(422, 'key-reused', 'new-key'), { first: true, inDoubt: false }],
   ['400 key-invalid', problem(400, 'key-invalid', 'new-key'), { first: true, inDoubt: false }],
+  ['422 of a server that follows the draft', draftsReused, { first: true, inDoubt: false }],
   [
     "422 with the app's own new-key, replayed",
     problem(422, 'sold-out', 'new-key', replayed),

@@ -1,7 +1,7 @@
 import { isReplayed, keyOf } from '@oncekey/client'
 import { expect, test, vi } from 'vitest'
 import { memory, order, page } from './pending-page.ts'
-import { answer, cut, drop, type Step, scriptedServer } from './scripted-server.ts'
+import { answer, cut, drop, problem, type Step, scriptedServer } from './scripted-server.ts'
 
 const parts =
   (
@@ -136,4 +136,18 @@ test('without an operation a stream is handed over as fetch gave it', async () =
   }
   const { operation: _, ...plain } = streamed
   expect(await page(memory(), { fetch: watched })(server.url, plain)).toBe(given[0])
+})
+
+// A bug: a problem over the limit was not read, so an outcome that is unknown was a conflict like
+// any other and settled its key, and what cannot succeed was sent again.
+test.each([
+  ['outcome-unknown', 409],
+  ['response-too-large', 500],
+])('a problem is read however low `maxResponseBytes` is: %s', async (code, status) => {
+  const server = await scriptedServer(problem(status, code, 'never'))
+  const storage = memory()
+  const fetch = page(storage, { maxResponseBytes: 1, maxAttempts: 3 })
+  expect(await (await fetch(server.url, order)).json()).toMatchObject({ code })
+  expect(server.seen.length).toBe(1)
+  expect(storage.items.size).toBe(1)
 })

@@ -19,14 +19,20 @@ import { reportEnd, reportUndoneEvents, SEND, undo, undoAll } from './undo.ts'
  * handler has ended, and its effects outside cannot be undone.
  */
 export function complete<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<RunOutcome> {
-  return disposed(running, response, undoAll, (disposition) => {
-    const { options } = running
-    if (options.response === 'stream') return store(running, disposition, response, null)
-    if (response.body.length <= options.maxResponseBytes) {
-      return store(running, disposition, response, response.body)
-    }
-    return overTheCap(running, disposition, response)
-  })
+  const { options } = running
+  return disposed(
+    running,
+    response,
+    undoAll,
+    (disposition) => {
+      if (options.response === 'stream') return store(running, disposition, response, null)
+      if (response.body.length <= options.maxResponseBytes) {
+        return store(running, disposition, response, response.body)
+      }
+      return overTheCap(running, disposition, response)
+    },
+    options.dispositionOf,
+  )
 }
 
 function overTheCap<Tx>(
@@ -42,36 +48,46 @@ function overTheCap<Tx>(
 /**
  * Ends a run whose handler is still writing. On a route that streams, the response is recorded at
  * its first byte. On any other route the response is over `maxResponseBytes` and the run is undone:
- * a commit at this point would keep half of what the handler does.
+ * a commit at this point would keep half of what the handler does. There the app's `disposition`
+ * function is not called, because nobody has the whole body and the run is undone whatever it says:
+ * the status alone decides which answer the client gets.
  */
 export function completeUncollected<Tx>(
   running: Ending<Tx>,
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<RunOutcome> {
   const response = { status, headers, body: NO_BYTES }
+  const { dispositionOf: ofApp, response: mode } = running.options
   // What a 5xx undoes goes on to the client as it is written, so its handler is not told to stop.
-  return disposed(running, response, undo, (disposition) => {
-    if (running.options.response === 'buffer') return tooLarge(running, status)
-    return store(running, disposition, response, null)
-  })
+  return disposed(
+    running,
+    response,
+    undo,
+    (disposition) => {
+      if (mode === 'buffer') return tooLarge(running, status)
+      return store(running, disposition, response, null)
+    },
+    mode === 'buffer' ? undefined : ofApp,
+  )
 }
 
 /**
- * Determines the disposition of a response. Calls `drop` if it is `retry`, and otherwise calls
- * `keep`.
+ * Determines the disposition of a response, with the app's function if `ofApp` is given. Calls
+ * `drop` if it is `retry`, and otherwise calls `keep`.
  */
 function disposed<Tx>(
   running: Ending<Tx>,
   response: PlainResponse,
   drop: typeof undo,
   keep: (disposition: 'commit' | 'refuse') => Promise<RunOutcome>,
+  ofApp: ResolvedOptions<Tx>['dispositionOf'],
 ): Promise<RunOutcome> {
   const act = (disposition: Disposition) =>
     disposition === 'retry' || (disposition === 'refuse' && isOfAPart(running))
       ? drop(running, response.status)
       : keep(disposition)
   try {
-    const disposition = dispositionFor(running, response)
+    const disposition = dispositionFor(running, response, ofApp)
     if (!isPromise(disposition)) return act(disposition)
     return disposition.then(act, (error) => optionFailed(running, response.status, error))
   } catch (error) {
@@ -122,10 +138,11 @@ async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<RunOut
 function dispositionFor<Tx>(
   { wish, options, question }: Running<Tx>,
   response: PlainResponse,
+  ofApp: ResolvedOptions<Tx>['dispositionOf'],
 ): Disposition | Promise<Disposition> {
   if (wish !== undefined) return wish === 'keep' ? 'commit' : 'retry'
   const byStatus = () => dispositionOf(response, options.disposition)
-  const { dispositionOf: ofApp, handlerTimeoutMs } = options
+  const { handlerTimeoutMs } = options
   if (ofApp === undefined) return byStatus()
   return afterHandler('disposition', () =>
     callOption(

@@ -81,8 +81,9 @@ export interface EngineOptions<Tx, Req = any> {
   /**
    * Overrides the disposition of single statuses, or decides by the whole response, for protocols
    * that answer 200 for everything. A function returns `undefined` where the status decides, and
-   * gets an empty body where the response streams. @default 2xx and 3xx commit; 4xx refuse; 5xx and
-   * 401, 407, 408, 421, 423, 425, 429 retry, and so does a 4xx with `Retry-After`
+   * gets an empty body where the response streams. It is not called for a response written in parts
+   * that is over `maxResponseBytes`, which is undone in any case. @default 2xx and 3xx commit; 4xx
+   * refuse; 5xx and 401, 407, 408, 421, 423, 425, 429 retry, and so does a 4xx with `Retry-After`
    */
   readonly disposition?: DispositionOverrides | DispositionOf<Req>
   /**
@@ -120,6 +121,7 @@ export interface EngineOptions<Tx, Req = any> {
   /**
    * Changes what is stored of a response, not what the first client gets: removes a secret that is
    * shown only once. A coded body is passed decoded, where it can be decoded, and stored that way.
+   * Not called for a response whose body is not kept: of that the status alone is stored.
    */
   readonly redact?: (response: PlainResponse) => PlainResponse | Promise<PlainResponse>
   /** CloudEvents `source` of emitted events. @default '/' + namespace */

@@ -13,7 +13,8 @@ import type { Question } from './question.ts'
 
 /**
  * Makes the form in which the store keeps a response: without headers that must not be replayed,
- * then redacted, then sealed.
+ * then redacted, then sealed. A response whose body is not kept is never replayed: `redact`, which
+ * may not know what to do without a body, is not called for it, and only the status is kept.
  *
  * The seal is bound to the fingerprint that the record will have. That is the one of the first
  * attempt, which may have been made with another seal key, or without one, than this request's own:
@@ -26,6 +27,8 @@ export function storedForm<Tx>(
 ): StoredResponse | Promise<StoredResponse> {
   const { options, question } = running
   const { redact } = options
+  if (redact !== undefined && body === null)
+    return sealed(running, { status: response.status }, [], null)
   const headers = replayedHeaders(options, question, response)
   if (redact === undefined) return sealed(running, response, headers, body)
   const replayed = { ...response, headers }
@@ -43,8 +46,7 @@ export function storedForm<Tx>(
         ),
     ),
   )
-  const form = (kept: PlainResponse) =>
-    sealed(running, kept, kept.headers, body === null ? null : kept.body)
+  const form = (kept: PlainResponse) => sealed(running, kept, kept.headers, kept.body)
   return isPromise(kept) ? kept.then(form) : form(kept)
 }
 
@@ -70,7 +72,7 @@ function replayedHeaders<Tx>(
 
 function sealed<Tx>(
   { number, options, question }: Running<Tx>,
-  { status, reason }: PlainResponse,
+  { status, reason }: Pick<PlainResponse, 'status' | 'reason'>,
   replayed: PlainResponse['headers'],
   body: Uint8Array | null,
 ): StoredResponse | Promise<StoredResponse> {

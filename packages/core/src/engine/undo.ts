@@ -12,7 +12,8 @@ import { watchEnd } from './watch-request.ts'
  * attempt is abandoned, which frees the key in transaction mode and leaves its outcome unknown in
  * lease mode. If the handler called `release()`, or failed because no connection was free for its
  * transaction, the attempt is released, which frees the key in both modes. If it was for want of a
- * connection, the client is told `store-busy`.
+ * connection, the client is told `store-busy`; and that speaks of this attempt only: one that took
+ * the key over from an attempt of unknown outcome is abandoned.
  */
 export async function undo<Tx>(
   running: Ending<Tx>,
@@ -20,7 +21,8 @@ export async function undo<Tx>(
 ): Promise<RunOutcome> {
   const { attempt } = running
   const busy = status === undefined || status >= 500 ? running.busy : undefined
-  const release = running.wish === 'release' || busy !== undefined
+  const isFreed = busy !== undefined && !hasUnknownBefore(running)
+  const release = running.wish === 'release' || isFreed
   let outcome: 'undone' | 'failed' = 'undone'
   running.lease?.stop()
   try {
@@ -32,6 +34,14 @@ export async function undo<Tx>(
   reportUndoneEvents(running, status)
   reportEnd(running, status, release ? 'release' : 'abandon', outcome)
   return busy === undefined ? SEND : busyAnswer(running.options, running.question, busy)
+}
+
+/**
+ * Whether the outcome of an attempt before this one is unknown. A `whenUnknown` function has said
+ * of it that nothing happened, or its answer would be on record and nothing would run.
+ */
+function hasUnknownBefore<Tx>({ number, options }: Running<Tx>): boolean {
+  return number > 1 && typeof options.whenUnknown !== 'function'
 }
 
 /**

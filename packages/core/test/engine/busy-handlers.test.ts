@@ -26,6 +26,21 @@ describe('a handler of lease mode that gets no connection', () => {
     expect(calls).toEqual(['transaction', 'release'])
   })
 
+  // A bug: the key was freed, and with it what an earlier attempt had done was forgotten: the retry
+  // was attempt 1 again, and could have another body.
+  test.each([
+    ['stays unknown if an earlier attempt is', 'retake', 'abandon'],
+    ['is freed if a function has found out what became of that', () => 'retake', 'release'],
+  ] as const)('in attempt 2 has a key that %s', async (_, whenUnknown, end) => {
+    const attempt = { transaction, number: 2 }
+    const { run, calls } = await runUnder(attempt, { mode: 'lease', whenUnknown })
+    await published('oncekey:error', async () => {
+      await run.context.transaction().catch(() => {})
+      expect(codeOf(await run.abandon())).toBe('store-busy')
+    })
+    expect(calls).toEqual(['transaction', end])
+  })
+
   // A bug: the key was freed, also with `hold`, although the handler had called another service
   // instead, and may have been waiting for its answer still: the retry was attempt 1 again.
   test('and goes on does not have its key freed by a timeout', async () => {
