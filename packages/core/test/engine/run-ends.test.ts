@@ -115,17 +115,6 @@ describe('an attempt that was superseded', () => {
     })
   })
 
-  // A bug: of a store that rejected without a reason it was told that the request had not run.
-  test.each([
-    ['an error', new Error('gone')],
-    ['nothing', undefined],
-  ])('is not told that it did not run if the store then throws %s', async (_, error) => {
-    await published('oncekey:error', async () => {
-      const { outcome } = await superseded(() => Promise.reject(error))
-      expect(codeOf(outcome)).toBe('commit-failed')
-    })
-  })
-
   // A bug: the key was released. After a failover that had lost the claim, a retry then ran a
   // handler again that had charged a card, although the route said `hold`.
   test('leaves the key unknown if it wins it again, and tells the client to retry', async () => {
