@@ -167,6 +167,44 @@ describe('a client that hangs up', () => {
     }
   }
 
+  // A bug: nobody heard that it had gone, so a handler that returned nothing was never answered.
+  for (const mode of modes) {
+    test(`while its key is claimed has the result of a handler that returns nothing stored (${mode})`, async () => {
+      const store = memoryStore({ mode })
+      let claim: (() => void) | undefined
+      const begin: typeof store.begin = async (given) => {
+        if (claim === undefined) {
+          await new Promise<void>((resolve) => {
+            claim = resolve
+          })
+        }
+        return store.begin(given)
+      }
+      const { app } = await coveredApp({ store: { ...store, begin } })
+      let raw: ServerResponse | undefined
+      let runs = 0
+      app.addHook('preHandler', async (_request, reply) => {
+        raw ??= reply.raw
+      })
+      app.post('/x', async (request, reply) => {
+        runs += 1
+        const tx = (await request.idempotency?.transaction()) as MemoryTransaction
+        tx.set('row', runs)
+        reply.code(204)
+      })
+      const gone = new AbortController()
+      const first = expect(post(app, '/x', { key: 'k', signal: gone.signal })).rejects.toThrow()
+      await until(() => claim)
+      gone.abort()
+      await first
+      await until(() => raw?.destroyed && raw.closed)
+      claim?.()
+      await until(async () => (await post(app, '/x', { key: 'k' })).status !== 409)
+      expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 204, replayed: true })
+      expect([runs, store.data.get('row')]).toEqual([1, 1])
+    })
+  }
+
   test('does not stop a callback, and an error stays an error', async () => {
     const { app } = await coveredApp()
     const release: (() => void)[] = []

@@ -3,7 +3,13 @@ export { closeSource } from './hold/close-source.ts'
 export { hideHangUp } from './hold/hide-hang-up.ts'
 export { type HeldResponse, holdBack } from './hold/hold-back.ts'
 export { checkHead, sendableLines } from './internals/http2-head.ts'
-export { type Internals, internalsOf, responseOn, serverOf } from './internals/internals.ts'
+export {
+  type Internals,
+  internalsOf,
+  isGone,
+  responseOn,
+  serverOf,
+} from './internals/internals.ts'
 export { type Covered, type Covering, coverRequest } from './middleware/cover-request.ts'
 export {
   type IdempotencyMiddleware,

@@ -98,8 +98,19 @@ export function idempotency<Tx, E extends Env = any>(
     let isProblem = false
     let raw: RawResponse | undefined
     const late = guardLateAnswers(c)
+    // A middleware outside may have set a response before, which is no answer yet.
+    const wasFinalized = c.finalized
+    let isTooLate = false
     try {
       const handle: Parameters<typeof answerOnce<Tx>>[3] = async (context, run) => {
+        // Something outside, such as a timeout, has responded while the key was claimed, so the
+        // handler must not run.
+        if (!wasFinalized && c.finalized) {
+          isTooLate = true
+          context.release()
+          await run.abandon()
+          return { sent: c.res }
+        }
         c.set('idempotency', context)
         hasRun = true
         raw = await watchRawResponse(c.env, run)
@@ -122,6 +133,7 @@ export function idempotency<Tx, E extends Env = any>(
       }
       const exchange = { before, impliedType: impliedType(c), problem }
       const answer = await answerOnce(engine, reading(c), exchange, handle)
+      if (isTooLate) return
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
       if (!hasRun || isSentEmpty(c.res)) sendWithoutType(c)
@@ -130,8 +142,10 @@ export function idempotency<Tx, E extends Env = any>(
     } catch (error) {
       raw?.finish(undefined, error)
       // `app.onError` starts from the current headers, so those of the undone response are removed
-      // first.
+      // first. It is no answer: Hono would keep it instead of that of a middleware outside, which
+      // gets what is thrown if it is no Error.
       putResponse(c, new Response(null, { headers: before }))
+      c.finalized = false
       refuseSuccessAfterError(c)
       throw error
     }

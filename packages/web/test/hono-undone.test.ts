@@ -205,6 +205,36 @@ describe('an undone response leaves nothing behind [e11h]', () => {
   })
 })
 
+// A bug: the handler ran for a client that had been answered, and was then undone.
+test("a request that Hono's own timeout answered while its key was claimed does not run", async () => {
+  const store = memoryStore({ mode: 'lease' })
+  let claim = (): void => {}
+  const claimed = new Promise<void>((resolve) => {
+    claim = resolve
+  })
+  const released = vi.fn()
+  const begin: typeof store.begin = async (given) => {
+    await claimed
+    const decision = await store.begin(given)
+    if (decision.kind !== 'run') return decision
+    const { attempt } = decision
+    const release = () => attempt.release().then(released)
+    return { ...decision, attempt: { ...attempt, release } }
+  }
+  const { app, once } = site({ store: { ...store, begin }, whenUnknown: 'hold' })
+  let runs = 0
+  app.post('/orders', timeout(20), once, (c) => {
+    runs += 1
+    return c.json({ runs }, 201)
+  })
+  const answer = await post(app, 'k')
+  expect([answer.status, await answer.text()]).toEqual([504, 'Gateway Timeout'])
+  claim()
+  await vi.waitFor(() => expect(released).toHaveBeenCalled())
+  expect(runs).toBe(0)
+  expect(await (await post(app, 'k')).json()).toEqual({ runs: 1 })
+})
+
 test('a stream() whose callback throws is undone if its onError rethrows', async () => {
   const { app, once } = site()
   let fails = true

@@ -1,5 +1,5 @@
 import type { EngineOptions } from '@oncekey/core'
-import type { BrokenAdapter } from './broken-adapter.ts'
+import { type BrokenAdapter, runUnclaimed } from './broken-adapter.ts'
 
 /** Adapters that treat the options of an app differently than promised. */
 export const brokenOptions: readonly BrokenAdapter[] = [
@@ -27,6 +27,20 @@ export const brokenOptions: readonly BrokenAdapter[] = [
     mode: 'lease',
     steps: () => ({ options: (options) => eachFunction(options, () => undefined) }),
     caughtBy: ['an option that is a function: that finds out'],
+  },
+  {
+    fault: 'goes on with the handler where what was thrown is falsy',
+    steps: () => ({
+      begin: (engine, request) =>
+        engine.begin(request).catch((error) => {
+          if (error.code !== 'option-failed' || error.cause) throw error
+          return runUnclaimed(engine, request)
+        }),
+    }),
+    caughtBy: [
+      /^an option that is a function: that (throws undefined|rejects without).*: (key|url|seal)$/,
+      /^an option that is a function: that (throws undefined|rejects without).*: (validateKey|auth)/,
+    ],
   },
   {
     fault: 'takes a promise for an answer',

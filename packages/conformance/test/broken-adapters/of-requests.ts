@@ -135,6 +135,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
       'a key used with another request: with',
       'a key used with another request: by a stranger',
       'an option that is a function: that throws is an error of the app, and nothing runs: fingerprint',
+      'an option that is a function: that throws undefined is an error of the app, and nothing runs: fingerprint',
       'a key used with another request: is told so',
       'a key whose result is no longer kept: still refuses another request: 422 key-reused',
       'a problem: of code key-reused',

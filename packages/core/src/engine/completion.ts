@@ -232,7 +232,8 @@ async function whatIsTrueNow<Tx>({
  * told to give up.
  */
 function isAnswer<Tx>(begun: Answer, { whenUnknown }: ResolvedOptions<Tx>): boolean {
-  if (begun.kind === 'problem' && begun.cause !== undefined) return false
+  // What the store threw may be `undefined`.
+  if (begun.kind === 'problem' && 'cause' in begun) return false
   return !isUnknown(begun) || whenUnknown === 'hold'
 }
 

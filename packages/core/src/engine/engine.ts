@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Attempt, Claim } from '../contracts/store.ts'
 import type { WhenUnknown } from '../contracts/when-unknown.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
-import { withinTime } from '../options/call-option.ts'
+import { asError, withinTime } from '../options/call-option.ts'
 import { isPromise } from '../options/check-option.ts'
 import { refusePart } from '../request/cut-off.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
@@ -134,7 +134,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
    * is rethrown.
    */
   function refusalOf(error: unknown) {
-    if (!(error instanceof OncekeyError)) throw error
+    if (!(error instanceof OncekeyError)) throw asError(error)
     const { code, message } = error
     if (code === 'request-too-large' || code === 'body-unsupported') return refused(code, message)
     if (error.code !== 'not-authentic') throw error
@@ -167,6 +167,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const asAgain = (policy: 'retake' | 'hold', retakes?: string) =>
         decide(claimOf(question, resolved, policy, retakes), question)
       return await reconcile(find, claim, held, asAgain, question)
+    } catch (error) {
+      throw asError(error)
     } finally {
       active.end()
     }

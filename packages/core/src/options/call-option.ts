@@ -47,6 +47,21 @@ export function withinTime<Value>(
   })
 }
 
+/**
+ * What a function of the app threw before the handler, as something that counts as an error
+ * everywhere. Frameworks that are told of errors by a callback (Express, Connect, Fastify) take
+ * `undefined` and other falsy values for "no error" and go on with the handler, and Koa does not
+ * answer them at all.
+ */
+export function asError(thrown: unknown): unknown {
+  if (thrown) return thrown
+  return new OncekeyError(
+    'option-failed',
+    `A function of the options threw ${inspect(thrown)}, or rejected with it, instead of an error.`,
+    { cause: thrown },
+  )
+}
+
 /** Makes the error for an invalid return value of an option; `must` says what to return instead. */
 export function returnedWrongly(option: string, returned: unknown, must: string): OptionsError {
   const shown =

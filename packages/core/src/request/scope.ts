@@ -1,4 +1,5 @@
 import { OncekeyError } from '../errors/errors.ts'
+import { asError } from '../options/call-option.ts'
 import { heard, isPromise } from '../options/check-option.ts'
 
 /**
@@ -21,7 +22,12 @@ const NOTHING_AS_TEXT = /^(?:undefined|null|NaN|\[object \w+\]|\s+)$/
  */
 export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Promise<string> {
   if (scope === 'dangerously-shared') return ''
-  const returned = scope(request)
+  let returned: string | Promise<string>
+  try {
+    returned = scope(request)
+  } catch (error) {
+    throw asError(error)
+  }
   if (!isPromise(returned)) return checkScope(returned)
   const checked: Promise<string> = returned.then(checkScope)
   // It may be awaited by nobody, because the request is refused before its scope is needed.

@@ -103,12 +103,17 @@ describe('a store that cannot take the response', () => {
     },
   )
 
-  test.each(['store-busy', 'store-unavailable'] as const)(
+  // One that threw nothing was believed to have answered that the request had not run.
+  test.each([
+    ['store-busy', new OncekeyError('store-busy', 'gone')],
+    ['store-unavailable', new OncekeyError('store-unavailable', 'gone')],
+    ['broken, and throws nothing', undefined],
+  ])(
     'because another attempt has the key, and is then %s: the outcome is open',
-    async (code) => {
+    async (_, error) => {
       const first = attemptThat([], { complete: async () => 'superseded' })
       const away = (): Decision => {
-        throw new OncekeyError(code, 'gone')
+        throw error
       }
       const begin = [(): Decision => ({ kind: 'run', attempt: first }), away]
       const store = storeThat({ mode: 'lease', begin })

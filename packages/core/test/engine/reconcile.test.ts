@@ -46,6 +46,12 @@ describe('an attempt that ended without reporting its outcome', () => {
 })
 
 describe('a whenUnknown function', () => {
+  // A bug: Express and Fastify went on with the handler.
+  test('that rejects without a reason is an error', async () => {
+    const engine = await afterALostAttempt(() => Promise.reject())
+    await expect(engine.begin(post('k-1'))).rejects.toMatchObject({ code: 'option-failed' })
+  })
+
   test('gets the attempt and can derive the keys of its outside calls', async () => {
     const asked: UnknownOutcome[] = []
     const before = new Date()

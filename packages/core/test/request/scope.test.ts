@@ -30,6 +30,16 @@ describe('a scope', () => {
     ).toThrow(error)
   })
 
+  // A bug: Express and Fastify take it for no error, and went on with the handler.
+  test('throws an error where the function throws nothing', () => {
+    const nothing = () => {
+      throw undefined
+    }
+    expect(() => resolveScope(nothing, {})).toThrow(
+      expect.objectContaining({ code: 'option-failed', cause: undefined }),
+    )
+  })
+
   test.each([
     ['undefined', undefined],
     ['object', null],

@@ -4,6 +4,7 @@ import { closeSource } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { restoreHeaders } from '../reply/reply-headers.ts'
 import { restoreTrailers } from '../reply/reply-trailers.ts'
+import { isSent } from '../reply/sends.ts'
 import { type Exchange, endExchange } from './exchange.ts'
 import { willClose } from './framing.ts'
 import { holdRaw } from './raw-response.ts'
@@ -65,11 +66,7 @@ export function resetReply(exchange: Exchange, reply: FastifyReply): void {
   if (reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
 }
 
-/**
- * The handler keeps running and its response is stored. Fastify does not send `undefined` to a
- * client that has gone, so this does. A hijacked reply ends through whoever hijacked it, or by the
- * timeout.
- */
+/** The client has gone. The handler keeps running and its response is stored. */
 async function closed(
   exchange: Exchange,
   run: HandlerRun,
@@ -84,9 +81,17 @@ async function closed(
     await run.abandon()
     return
   }
-  if (reply.sent || !isPromise(exchange.returned)) return
+  await sendReturned(exchange, reply)
+}
+
+/**
+ * Sends nothing for an async handler that returns nothing, as Fastify does unless the client has
+ * gone. A hijacked reply ends through whoever hijacked it, or by the timeout.
+ */
+export async function sendReturned(exchange: Exchange, reply: FastifyReply): Promise<void> {
+  if (isSent(reply) || !isPromise(exchange.returned)) return
   const returned = await Promise.resolve(exchange.returned).catch(() => FAILED)
-  if (returned === undefined && exchange.phase === 'open' && !reply.sent) reply.send()
+  if (returned === undefined && exchange.phase === 'open' && !isSent(reply)) reply.send()
 }
 
 const FAILED = Symbol('the handler threw, which Fastify answers')

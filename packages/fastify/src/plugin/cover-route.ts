@@ -1,8 +1,10 @@
 import { OncekeyError } from '@oncekey/core'
+import { isGone } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Coverage, Coverages } from '../coverage/coverage.ts'
 import { chosenBy } from '../coverage/route-constraints.ts'
 import { beginExchange, exchangeOf } from '../exchange/exchange.ts'
+import { sendReturned } from '../exchange/outcome.ts'
 import { capture } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
 import { bodyLimitOf } from '../request/body-limit.ts'
@@ -23,12 +25,14 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   runLast(route, 'preHandler', claim)
   runLast(route, 'onSend', capture)
   const { handler } = route
-  // Records whether the handler still runs when its client disconnects: Fastify then drops what the
-  // handler returns.
+  // Records what the handler returns, because Fastify drops a return of nothing where the client
+  // has disconnected. It may have done so before the handler was called.
   route.handler = function idempotent(request, reply) {
     const returned = handler.call(this, request, reply)
     const exchange = exchangeOf(request)
-    if (exchange !== null) exchange.returned = returned
+    if (exchange === null) return returned
+    exchange.returned = returned
+    if (exchange.phase === 'open' && isGone(reply.raw)) void sendReturned(exchange, reply)
     return returned
   }
 }

@@ -58,7 +58,7 @@ export interface IdempotencyMiddleware<Tx, Req extends NodeRequest> {
  *     const tx = await once.of(req).transaction()
  *     // …
  *     res.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(order))
- *   })
+ *   }).catch(console.error) // rejects with what the callback throws
  * })
  * ```
  */

@@ -9,7 +9,9 @@ import {
   resolveScope,
   type Scope,
 } from '@oncekey/core'
+import { isPromise } from '@oncekey/core/options'
 import { answerOnce } from '../handling/answer-once.ts'
+import { cancelled } from '../handling/cancelled.ts'
 import { copyOf, readRequest, resolveRequestOptions } from '../request/read-request.ts'
 import { type AnswerOf, resolveAnswerOf } from './thrown-answer.ts'
 
@@ -98,7 +100,7 @@ export function idempotency<Tx, Req extends Request = Request>(
       scope: resolveScope(options.scope, request),
       native: request,
       env,
-      chosen: fingerprint && (() => fingerprint(unread(request))),
+      chosen: fingerprint && (() => ofCopy(request, fingerprint)),
       readBefore: async () => undefined,
       hint: READ_BEFORE,
       maxRequestBytes,
@@ -118,11 +120,34 @@ export function idempotency<Tx, Req extends Request = Request>(
 }
 
 /**
- * A copy that `fingerprint` may read. If the request cannot be copied, the request itself, whose
- * headers can still be read.
+ * Calls `fingerprint` with a copy that it may read. If the request cannot be copied, it gets the
+ * request itself, whose headers can still be read.
  */
-function unread<Req extends Request>(request: Req): Req {
-  return request.bodyUsed ? request : (copyOf(request) as Req)
+function ofCopy<Req extends Request>(
+  request: Req,
+  fingerprint: (request: Req) => unknown,
+): unknown {
+  if (request.bodyUsed) return fingerprint(request)
+  const copy = copyOf(request) as Req
+  let chosen: unknown
+  try {
+    chosen = fingerprint(copy)
+  } catch (error) {
+    leave(copy)
+    throw error
+  }
+  if (isPromise(chosen)) return Promise.resolve(chosen).finally(() => leave(copy))
+  leave(copy)
+  return chosen
+}
+
+/**
+ * Cancels what is unread of a copy's body. Otherwise all that the handler reads of the request
+ * would be kept for the copy as well, however large the upload is.
+ */
+function leave({ body }: Request): void {
+  // Not awaited: a copy's `cancel` resolves only when the other branch is cancelled as well.
+  if (body?.locked === false) cancelled(body).catch(() => {})
 }
 
 function wrappedTwice(): OncekeyError {

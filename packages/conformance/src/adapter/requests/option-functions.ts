@@ -16,7 +16,9 @@ export function optionFunctions(): AdapterBehaviourGroup {
     behaviours: [
       ...Object.entries(BEFORE).flatMap(([option, given]) => [
         mayTakeItsTime(option, given),
-        ...['throws', 'rejects', 'never answers'].map((how) => failsBefore(option, given, how)),
+        ...['throws', 'rejects', 'never answers', ...WITH_NOTHING].map((how) =>
+          failsBefore(option, given, how),
+        ),
         ...given.wrong.map((value) => returnsBefore(option, given, value)),
       ]),
       ...Object.entries(AFTER).flatMap(([option, given]) => [
@@ -54,6 +56,9 @@ const BEFORE: Readonly<Record<string, Given>> = {
 }
 
 const SEAL_KEY = randomBytes(32)
+
+/** What a framework would take for the word to go on with the next handler. */
+const WITH_NOTHING: readonly string[] = ['throws undefined', 'rejects without a reason']
 
 /** Called after the handler has responded. */
 const AFTER: Readonly<Record<string, Given & { readonly isAsync: readonly [true] | readonly [] }>> =
@@ -111,6 +116,12 @@ function mayTakeItsTime(option: string, { right }: Given): AdapterBehaviour {
 
 function failing(how: string): () => unknown {
   if (how === 'never answers') return () => new Promise(() => {})
+  if (how === 'rejects without a reason') return () => Promise.reject()
+  if (how === 'throws undefined') {
+    return () => {
+      throw undefined
+    }
+  }
   if (how === 'rejects') {
     return async () => {
       throw new Error('a bug of the app')
@@ -131,13 +142,17 @@ function failsBefore(option: string, { right }: Given, how: string): AdapterBeha
       const key = context.name()
       const answer = await site.post(key)
       assert.equal(answer.status, 500, answer.text)
-      const error = how === 'never answers' ? 'option-timeout' : 'a bug of the app'
-      assert.deepEqual(answer.json(), { error })
+      assert.deepEqual(answer.json(), { error: errorOf(how) })
       assert.equal(runs(), 0)
       call = right
       assert.equal((await site.post(key)).status, 201, 'the key is free')
     },
   }
+}
+
+function errorOf(how: string): string {
+  if (WITH_NOTHING.includes(how)) return 'option-failed'
+  return how === 'never answers' ? 'option-timeout' : 'a bug of the app'
 }
 
 function returnsBefore(option: string, { right }: Given, wrong: unknown): AdapterBehaviour {
