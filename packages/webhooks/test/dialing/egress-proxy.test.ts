@@ -24,14 +24,24 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A proxy that connects to this machine, whatever host CONNECT names, or answers with a status. */
-async function startProxy({ status = 200 }: { status?: number } = {}) {
+/**
+ * A proxy that connects to this machine, whatever host CONNECT names, or answers with a status. It
+ * says nothing about a `silent` host.
+ */
+async function startProxy({
+  status = 200,
+  silent,
+}: {
+  readonly status?: number
+  readonly silent?: string
+} = {}) {
   const asked: { authority: string; credentials: string | undefined }[] = []
   const server = createServer((_, response) => response.writeHead(405).end())
   server.on('connect', (request, socket) => {
     const credentials = request.headers['proxy-authorization']
     asked.push({ authority: String(request.url), credentials })
     socket.on('error', () => {})
+    if (silent !== undefined && request.url?.startsWith(silent)) return
     if (status !== 200) {
       socket.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`)
       return
@@ -135,6 +145,16 @@ describe('an egress proxy', () => {
     const through = { proxy: `http://127.0.0.1:${port}`, addresses: ['8.8.8.8', '2606:4700::1'] }
     expect(await outcome('https://hooks.example/', through)).toBe('proxy-refused')
     expect(asked.map(({ authority }) => authority)).toEqual(['8.8.8.8:443', '[2606:4700::1]:443'])
+  })
+
+  // A bug: a proxy that waits for one address used up the time of all.
+  test('that waits for one address is asked to connect to the next beside it', async () => {
+    const proxy = await startProxy({ silent: '8.8.8.8' })
+    const receiver = await startReceiver(false)
+    const url = `http://hooks.example:${receiver.port}/`
+    const through = { proxy: `http://127.0.0.1:${proxy.port}`, addresses: ['8.8.8.8', '8.8.4.4'] }
+    expect(await outcome(url, through)).toBe(200)
+    expect(proxy.asked).toHaveLength(2)
   })
 
   test('that is unreachable, refuses our password or is not a proxy is reported as the cause', async () => {
