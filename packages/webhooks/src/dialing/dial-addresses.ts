@@ -1,6 +1,7 @@
 import { connect, isIPv6, type Socket } from 'node:net'
 import { errors } from 'undici'
 import { firstConnected } from './first-connected.ts'
+import { LOCAL_LIMITS } from './local-limits.ts'
 
 /**
  * Opens a TCP connection to one of a name's addresses. If none is connected after `limitMs`, the
@@ -15,6 +16,7 @@ export function dialAddresses(
     delayMs: ATTEMPT_DELAY_MS,
     limitMs,
     connect: (address, signal) => dial(address, port, signal),
+    isCommon: (error) => LOCAL_LIMITS.has(String((error as { code?: unknown }).code)),
     late: () => new errors.ConnectTimeoutError(`No connection within ${limitMs} ms.`),
   })
 }

@@ -89,10 +89,19 @@ export function resolveProxy(
     throw new OptionsError("proxy must be a URL such as 'http://proxy.internal:3128'.")
   }
   if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
-  // Shorter than the limit of the exchange, so that an unreachable proxy does not count as a
-  // failure of the endpoint.
-  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)), timeoutMs }
+  return {
+    url,
+    resolves,
+    // Shorter than the limit of the exchange, so that an unreachable proxy does not count as a
+    // failure of the endpoint.
+    connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)),
+    // Longer than it: a proxy that says nothing may be waiting for the endpoint.
+    timeoutMs: timeoutMs + AFTER_EXCHANGE_MS,
+  }
 }
+
+/** How long a connection may be dialled after its exchange is over. Milliseconds. */
+export const AFTER_EXCHANGE_MS = 1_000
 
 /** Longer than for a connection of our own: a proxy tells of refusals by itself. */
 const ATTEMPT_DELAY_MS = 1_000
