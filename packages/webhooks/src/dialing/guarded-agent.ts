@@ -35,7 +35,8 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
       const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
       connected(hostname, port).then(
         (socket) => {
-          if (target.protocol === 'https:') shakeHands({ ...target, httpSocket: socket }, callback)
+          if (target.protocol === 'https:')
+            shakeHands({ ...target, ...nameOf(hostname), httpSocket: socket }, callback)
           else if (socket.readableLength > 0) callback(spokeFirst(socket), null)
           else callback(null, socket)
         },
@@ -61,6 +62,14 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
     addresses.forEach(guard)
     return inTurns(addresses)
   }
+}
+
+/**
+ * What the handshake names (SNI). A name may be written with a dot at its end, which has no place
+ * there (RFC 6066 section 3), and of which some servers hang up.
+ */
+function nameOf(hostname: string): { readonly servername?: string } {
+  return isIP(hostname) ? {} : { servername: hostname.replace(/\.$/, '') }
 }
 
 /**

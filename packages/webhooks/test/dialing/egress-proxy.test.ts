@@ -114,6 +114,17 @@ describe('an egress proxy', () => {
     },
   )
 
+  // A bug: the handshake named it with the dot, which servers refuse.
+  test('is asked for a name with a dot at its end, which the handshake leaves out', async () => {
+    const proxy = await startProxy()
+    const receiver = await startReceiver(true)
+    const url = `https://hooks.example.:${receiver.port}/`
+    const through = { proxy: `http://127.0.0.1:${proxy.port}`, addresses: ['127.0.0.1'] }
+    expect(await outcome(url, through)).toBe(200)
+    expect(receiver.names).toEqual(['hooks.example'])
+    expect(receiver.hosts).toEqual([`hooks.example.:${receiver.port}`])
+  })
+
   test('is never asked to connect to an internal name or address', async () => {
     const { asked, port } = await startProxy()
     const proxy = `http://127.0.0.1:${port}`
