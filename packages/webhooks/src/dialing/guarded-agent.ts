@@ -25,7 +25,7 @@ export interface DialOptions {
 export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
   const { resolve, proxy, tls } = options
   const connectTimeoutMs = Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS)
-  const shakeHands = buildConnector({ ...tls, timeout: connectTimeoutMs })
+  const overTls = buildConnector({ ...tls, timeout: connectTimeoutMs })
   return new Agent({
     // No keep-alive: a kept connection could be used after its address would no longer pass the
     // check.
@@ -35,8 +35,7 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
       const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
       connected(hostname, port).then(
         (socket) => {
-          if (target.protocol === 'https:')
-            shakeHands({ ...target, ...nameOf(hostname), httpSocket: socket }, callback)
+          if (target.protocol === 'https:') shakeHands(target, hostname, socket, callback)
           else if (socket.readableLength > 0) callback(spokeFirst(socket), null)
           else callback(null, socket)
         },
@@ -44,6 +43,21 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
       )
     },
   })
+
+  function shakeHands(
+    target: buildConnector.Options,
+    hostname: string,
+    httpSocket: Socket,
+    callback: buildConnector.Callback,
+  ): void {
+    try {
+      overTls({ ...target, ...nameOf(hostname), httpSocket }, callback)
+    } catch (error) {
+      // Certificates that Node does not take: it says so before it begins.
+      httpSocket.destroy()
+      callback(error as Error, null)
+    }
+  }
 
   async function connected(hostname: string, port: number): Promise<Socket> {
     if (isIP(hostname)) guard(hostname)

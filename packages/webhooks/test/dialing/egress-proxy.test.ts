@@ -13,6 +13,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { send } from '../../src/delivery/send.ts'
 import { addressGuard } from '../../src/dialing/address-guard.ts'
 import { resolveProxy } from '../../src/dialing/egress-proxy.ts'
+import type { EndpointTls } from '../../src/dialing/endpoint-tls.ts'
 import { guardedAgent } from '../../src/dialing/guarded-agent.ts'
 
 const { cert, key } = selfSigned
@@ -75,11 +76,12 @@ interface Through {
   readonly addresses?: readonly string[]
   readonly allowed?: readonly string[]
   readonly timeoutMs?: number
+  readonly tls?: EndpointTls
 }
 
 async function outcome(
   url: string,
-  { proxy, addresses, allowed = ['127.0.0.1'], timeoutMs = 5_000 }: Through,
+  { proxy, addresses, allowed = ['127.0.0.1'], timeoutMs = 5_000, tls = { ca: cert } }: Through,
 ) {
   const dispatcher = guardedAgent(addressGuard(allowed), {
     connectTimeoutMs: 60_000,
@@ -87,7 +89,7 @@ async function outcome(
       if (addresses === undefined) throw new Error('nothing is looked up here')
       return addresses
     },
-    tls: { ca: cert },
+    tls,
     proxy: resolveProxy(proxy, timeoutMs),
   })
   onTestFinished(() => dispatcher.destroy())
@@ -212,6 +214,20 @@ describe('an egress proxy', () => {
     expect(await outcome('http://hooks.example/', through)).not.toBe(200)
     expect(dialled).toBe(1)
   })
+
+  // A bug: it was an unhandled rejection, which ends the process. A certificate that was taken when
+  // it was registered may be refused by the OpenSSL of a later Node.
+  test.each(['through it', 'without it'])(
+    'certificates that Node does not take are a failure of the attempt %s',
+    async (way) => {
+      const { port } = await startProxy()
+      const receiver = await startReceiver(true)
+      const proxy = way === 'through it' ? `http://127.0.0.1:${port}` : undefined
+      const through = { proxy, addresses: ['127.0.0.1'], tls: { cert, key: 'no key' } }
+      const url = `https://hooks.example:${receiver.port}/`
+      expect(await outcome(url, through)).toMatch(/^ERR_OSSL/)
+    },
+  )
 
   test('must be given as a URL', () => {
     for (const wrong of ['proxy:3128', 'socks5://127.0.0.1', '']) {
