@@ -129,7 +129,7 @@ test('a host can dial the kinds of addresses that it has itself', () => {
         return { address, internal, family } as NetworkInterfaceInfo
       }),
     }))
-  const lo = ['127.0.0.1', true] as const
+  const lo: [string, boolean] = ['127.0.0.1', true]
   expect(kinds(lo, ['10.0.0.7'], ['fe80::1'])).toEqual({ ipv4: true, ipv6: false })
   expect(kinds(lo, ['2001:db8::7'], ['169.254.3.4'])).toEqual({ ipv4: false, ipv6: true })
   expect(kinds(['10.0.0.7'], ['fd00::7'])).toEqual(BOTH)
