@@ -68,6 +68,11 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     caughtBy: ['a request that `authenticate` checks: is checked over the bytes that came where'],
   },
   {
+    fault: 'checks requests with the methods that have a key, and passes on all others',
+    steps: () => ({ covers: ({ options }, method) => options.methods.has(method) }),
+    caughtBy: ['a request that `authenticate` checks: is checked whatever its method is'],
+  },
+  {
     fault: 'takes keys of up to 64 characters only',
     steps: () => ({
       options: (options) => ({ ...options, validateKey: (key) => key.length <= 64 }),

@@ -4,6 +4,7 @@ import type { WhenUnknown } from '../contracts/when-unknown.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
 import { asError, withinTime } from '../options/call-option.ts'
 import { isPromise } from '../options/check-option.ts'
+import { coversMethod } from '../request/covered-methods.ts'
 import { refusePart } from '../request/cut-off.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
@@ -42,7 +43,8 @@ export interface Engine<Tx> extends Draining {
   /**
    * Whether requests with this method are covered, in whatever case it came: HTTP/2 and `Request`
    * pass `patch` on as it was sent, and routers find the handler of `PATCH` for it. The adapter
-   * passes all others on untouched.
+   * passes all others on untouched. With `authenticate` more are covered than `methods` lists, so
+   * that none but GET, HEAD and OPTIONS gets past the check.
    */
   covers(method: string): boolean
   /**
@@ -63,7 +65,7 @@ export interface Engine<Tx> extends Draining {
 /** Creates an engine and validates its options. Throws `OptionsError`. */
 export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
-  const { store, headerName, methods } = resolved
+  const { store, headerName } = resolved
   // The functions of the app do not depend on the type of the transaction.
   const appOptions = resolved as ResolvedOptions<unknown>
   const active = underWay()
@@ -274,7 +276,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   const engine: Engine<Tx> = {
     options: resolved,
-    covers: (method) => methods.has(method) || methods.has(method.toUpperCase()),
+    covers: (method) => coversMethod(appOptions, method),
     begin,
     ask,
     drain: (options) => drainEngines([engine], options),

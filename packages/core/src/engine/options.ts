@@ -24,7 +24,10 @@ export interface EngineOptions<Tx, Req = any> {
    * 'http'
    */
   readonly namespace?: string
-  /** Methods that are covered; requests with others pass untouched. @default ['POST', 'PATCH'] */
+  /**
+   * Methods that are covered; requests with others pass untouched. With `authenticate` every method
+   * but GET, HEAD and OPTIONS is covered as well. @default ['POST', 'PATCH']
+   */
   readonly methods?: readonly string[]
   /**
    * The request header that carries the key. Of several headers, the first that is present counts;
@@ -59,7 +62,7 @@ export interface EngineOptions<Tx, Req = any> {
   readonly strict?: boolean
   /**
    * Called before any claim or replay, with the bytes of the body as received. Checks a webhook's
-   * signature, for example. @default none
+   * signature, for example. Requests with GET, HEAD and OPTIONS are not checked. @default none
    */
   readonly authenticate?: Authenticate
   /**

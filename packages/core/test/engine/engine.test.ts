@@ -71,6 +71,28 @@ describe('a first request', () => {
     ])
   })
 
+  // A bug: whoever forged a webhook sent it with PUT, and it was not checked.
+  test('covers all but GET, HEAD and OPTIONS if it authenticates requests', () => {
+    const { covers } = createEngine({
+      store: storeThat(),
+      methods: ['POST'],
+      authenticate: () => {},
+    })
+    const methods = [
+      'POST',
+      'post',
+      'PATCH',
+      'PUT',
+      'DELETE',
+      'QUERY',
+      'LOCK',
+      'MADE-UP',
+      'get',
+      '',
+    ]
+    expect([...methods, 'GET', 'HEAD', 'OPTIONS'].filter(covers)).toEqual(methods)
+  })
+
   test('in lower case is the same request, and is told of in upper case', async () => {
     const engine = createEngine({ store: memoryStore() })
     const inLower = { ...post('k-1'), method: 'post' }

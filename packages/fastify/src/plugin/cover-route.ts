@@ -60,7 +60,8 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
 
 function begin(route: RouteOptions, coverage: Coverage) {
   const chosen = chosenBy(route)
-  const { headers, key, methods, authenticate } = coverage.engine.options
+  const { engine } = coverage
+  const { headers, key, authenticate } = engine.options
   const signed = authenticate !== undefined
   // With a custom fingerprint the bytes are needed only to check a signature or to derive the key.
   const whole = signed || key !== undefined
@@ -70,7 +71,7 @@ function begin(route: RouteOptions, coverage: Coverage) {
     // A signature is checked whether or not there is a key.
     const came = (header: string) => request.raw.headers[header] !== undefined
     const asked = whole || headers.some(came)
-    if (keeps && asked && methods.has(request.method)) {
+    if (keeps && asked && engine.covers(request.method)) {
       exchange.body = whole ? keepBody(body, () => bodyLimitOf(request, route)) : keepBody(body)
     }
     done()

@@ -41,14 +41,14 @@ function mayCover({ handler }: RouteOptions): boolean {
 
 /** The controller's method is not known yet, so as much of the body is kept as any route needs. */
 function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping {
-  const all = coverages.all().map(({ engine }) => engine.options)
-  const methods = new Set(all.flatMap((options) => [...options.methods]))
+  const engines = coverages.all().map(({ engine }) => engine)
+  const all = engines.map(({ options }) => options)
   const headers = [...new Set(all.flatMap((options) => options.headers))]
   const isWhole = all.some(
     ({ authenticate, key }) => authenticate !== undefined || key !== undefined,
   )
   return ({ method, raw }) => {
-    if (!methods.has(method)) return 'none'
+    if (!engines.some((engine) => engine.covers(method))) return 'none'
     if (isWhole) return 'whole'
     return headers.some((name) => raw.headers[name] !== undefined) ? 'compared' : 'none'
   }

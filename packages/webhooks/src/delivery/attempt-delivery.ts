@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { LOCAL_LIMITS } from '../dialing/local-limits.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import type { ClaimedDelivery } from '../statements/claims.ts'
 import { keptText } from '../statements/kept-text.ts'
@@ -6,7 +7,7 @@ import type { DeliveryVerdict, SentAs, Verdict } from '../statements/verdicts.ts
 import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../telemetry/channels.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { judge, saysNothing } from './judge.ts'
-import { ABORTED } from './send.ts'
+import { ABORTED, type Exchange } from './send.ts'
 import { signAndSend } from './sign-and-send.ts'
 
 interface AttemptedBy {
@@ -95,15 +96,10 @@ async function verdictOf(
     if (exchange.failure === ABORTED && saysNothing(exchange, options.classify)) {
       return aborted()
     }
-    const own = OWN_FAULTS.find((code) => code === exchange.failure?.error)
+    const own = ownFaultOf(exchange)
     if (own !== undefined) {
-      const message = String(exchange.failure?.message)
-      tellError({
-        error: new OncekeyError(own, message),
-        during: 'attempt',
-        deliveryIds: [claimed.id],
-      })
-      return unsent(own, keptText(message), RETRY_OUR_FAULT_MS)
+      tellError({ error: own, during: 'attempt', deliveryIds: [claimed.id] })
+      return unsent(own.code, keptText(own.message), RETRY_OUR_FAULT_MS)
     }
     return judge(exchange, claimed.tries, options)
   } catch (error) {
@@ -111,6 +107,15 @@ async function verdictOf(
     const { code, name, message } = error as { code?: string; name?: string; message?: string }
     return unsent(code ?? name ?? 'error', keptText(String(message)), RETRY_OUR_FAULT_MS)
   }
+}
+
+/** The error of an exchange that did not leave this side, because of a fault there. */
+function ownFaultOf({ failure }: Exchange): (Error & { readonly code: string }) | undefined {
+  if (failure === undefined) return undefined
+  const { error, message } = failure
+  const own = OWN_FAULTS.find((code) => code === error)
+  if (own !== undefined) return new OncekeyError(own, message)
+  return LOCAL_LIMITS.has(error) ? Object.assign(new Error(message), { code: error }) : undefined
 }
 
 /** Failures on the way to the endpoint that are ours. */

@@ -18,7 +18,8 @@ export interface LeasedDelivery {
 /**
  * What one worker has under way. A delivery counts from its claim until its verdict is on record,
  * so the concurrency limit also bounds how many verdicts can wait for the database. Bodies count in
- * bytes, too: a process holds each several times over.
+ * bytes, too: a process holds each several times over. An endpoint that has its share of bytes
+ * under way gets no more, or its bodies would leave no room for others.
  */
 export interface DeliveriesUnderWay {
   /** How many more deliveries may be claimed. */
@@ -31,7 +32,7 @@ export interface DeliveriesUnderWay {
   hasSuspect(): boolean
   /**
    * How many are under way to each endpoint, by its id; `OUT_OF_REACH` for an endpoint to which
-   * this worker cannot send.
+   * this worker cannot send, or sends as many bytes as it may.
    */
   perEndpoint(): ReadonlyMap<string, number>
   /** Attempts a delivery, until `signal` aborts, and records the verdict. Never rejects. */
@@ -54,6 +55,7 @@ export function deliveriesUnderWay(
   const recorder = verdictRecorder(options)
   const underWay = new Map<Promise<void>, ClaimedDelivery>()
   const perEndpoint = new Map<string, number>()
+  const bytesPerEndpoint = new Map<string, number>()
   const faults = ownFaults()
   let bytes = 0
 
@@ -62,18 +64,22 @@ export function deliveriesUnderWay(
     freeBytes: () => MOST_BYTES - bytes,
     ids: () => [...underWay.values()].map(({ id }) => id),
     hasSuspect: () => [...underWay.values()].some(({ suspect }) => suspect),
-    perEndpoint: () => new Map([...perEndpoint, ...faults.endpoints().map(outOfReach)]),
+    perEndpoint: () =>
+      new Map([...perEndpoint, ...[...withTheirShare(), ...faults.endpoints()].map(outOfReach)]),
     send(leased, signal) {
-      const size = leased.delivery.body.length
+      const { endpointId, body } = leased.delivery
+      const size = Buffer.byteLength(body, 'base64')
       bytes += size
       const sending = attemptAndRecord(leased, signal).finally(() => {
         underWay.delete(sending)
         bytes -= size
-        count(leased.delivery.endpointId, -1)
+        count(perEndpoint, endpointId, -1)
+        count(bytesPerEndpoint, endpointId, -size)
         ended()
       })
       underWay.set(sending, leased.delivery)
-      count(leased.delivery.endpointId, 1)
+      count(perEndpoint, endpointId, 1)
+      count(bytesPerEndpoint, endpointId, size)
       return sending
     },
     allEnded: () => Promise.all(underWay.keys()),
@@ -88,16 +94,21 @@ export function deliveriesUnderWay(
     await recorder.record(verdict, leaseEnd)
   }
 
-  function count(endpointId: string, change: 1 | -1): void {
-    const now = (perEndpoint.get(endpointId) ?? 0) + change
-    if (now === 0) perEndpoint.delete(endpointId)
-    else perEndpoint.set(endpointId, now)
+  function withTheirShare(): string[] {
+    return [...bytesPerEndpoint].flatMap(([id, size]) => (size >= SHARE_BYTES ? [id] : []))
   }
+}
+
+function count(counts: Map<string, number>, endpointId: string, change: number): void {
+  const now = (counts.get(endpointId) ?? 0) + change
+  if (now === 0) counts.delete(endpointId)
+  else counts.set(endpointId, now)
 }
 
 function outOfReach(endpointId: string): [string, number] {
   return [endpointId, OUT_OF_REACH]
 }
 
-/** Of bodies in base64. */
-const MOST_BYTES = 16 * 1024 * 1024
+/** Of bodies, which a claim brings in base64: 16 MiB of that. */
+const MOST_BYTES = 12 * 1024 * 1024
+const SHARE_BYTES = MOST_BYTES / 4

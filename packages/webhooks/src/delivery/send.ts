@@ -109,9 +109,16 @@ function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit
   })
   over.catch(() => {})
   let isOver = false
+  // If the process was busy when the time ended, Node runs this timer before it reads what has come
+  // since. So an answer that is there is read first.
+  let turn: NodeJS.Immediate | undefined
   const timer = callLater(() => {
-    isOver = true
-    abort()
+    turn = setImmediate(() => {
+      turn = setImmediate(() => {
+        isOver = true
+        abort()
+      })
+    })
   }, timeoutMs)
   outer?.addEventListener('abort', abort)
   if (outer?.aborted) abort()
@@ -121,6 +128,7 @@ function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit
     isOver: () => isOver,
     clear() {
       timer.cancel()
+      clearImmediate(turn)
       outer?.removeEventListener('abort', abort)
     },
   }

@@ -1,6 +1,7 @@
 import { isIPv6, type Socket } from 'node:net'
-import { callLater, LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
+import { LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
 import { Client } from 'undici'
+import { firstConnected } from './first-connected.ts'
 
 export interface EgressProxy {
   readonly url: URL
@@ -15,32 +16,23 @@ export interface EgressProxy {
 }
 
 /**
- * Asks the proxy to connect to the addresses in turn, until one succeeds (CONNECT, RFC 9110 section
- * 9.3.6). Throws `proxy-unavailable` if the proxy itself fails, and `proxy-refused` if the proxy
- * answers but does not reach the endpoint.
+ * Asks the proxy to connect to one of the addresses, and to the next if it has refused one or not
+ * answered for a second (CONNECT, RFC 9110 section 9.3.6). Throws `proxy-unavailable` if the proxy
+ * itself fails, and `proxy-refused` if the proxy answers but does not reach the endpoint.
  */
-export async function openTunnel(
+export function openTunnel(
   proxy: EgressProxy,
   hosts: readonly string[],
   port: number,
 ): Promise<Socket> {
-  const aborter = new AbortController()
-  const limit = callLater(() => aborter.abort(), proxy.timeoutMs)
-  let refused: unknown
-  try {
-    for (const host of hosts) {
-      try {
-        const authority = `${isIPv6(host) ? `[${host}]` : host}:${port}`
-        return await tunnelTo(proxy, authority, aborter.signal)
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== 'proxy-refused') throw error
-        refused = error
-      }
-    }
-    throw refused
-  } finally {
-    limit.cancel()
-  }
+  return firstConnected(hosts, {
+    delayMs: ATTEMPT_DELAY_MS,
+    limitMs: proxy.timeoutMs,
+    connect: (host, signal) =>
+      tunnelTo(proxy, `${isIPv6(host) ? `[${host}]` : host}:${port}`, signal),
+    late: () => unavailable('it did not answer in time'),
+    isCommon: (error) => (error as { code?: unknown }).code !== 'proxy-refused',
+  })
 }
 
 async function tunnelTo(
@@ -97,7 +89,19 @@ export function resolveProxy(
     throw new OptionsError("proxy must be a URL such as 'http://proxy.internal:3128'.")
   }
   if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
-  // Shorter than the limit of the exchange, so that an unreachable proxy does not count as a
-  // failure of the endpoint.
-  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)), timeoutMs }
+  return {
+    url,
+    resolves,
+    // Shorter than the limit of the exchange, so that an unreachable proxy does not count as a
+    // failure of the endpoint.
+    connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)),
+    // Longer than it: a proxy that says nothing may be waiting for the endpoint.
+    timeoutMs: timeoutMs + AFTER_EXCHANGE_MS,
+  }
 }
+
+/** How long a connection may be dialled after its exchange is over. Milliseconds. */
+export const AFTER_EXCHANGE_MS = 1_000
+
+/** Longer than for a connection of our own: a proxy tells of refusals by itself. */
+const ATTEMPT_DELAY_MS = 1_000

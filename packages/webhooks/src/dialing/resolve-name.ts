@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { sleep } from '@oncekey/core'
 
 /** Resolves a host name to the addresses that are dialled. */
@@ -13,7 +14,10 @@ export type ResolveName = (hostname: string) => Promise<readonly string[]>
  * the last that is asked, and after a failure the system is asked anew which servers there are,
  * because they change while a process runs.
  */
-export function nameServers(servers?: readonly string[] | (() => readonly string[])): ResolveName {
+export function nameServers(
+  servers?: readonly string[] | (() => readonly string[]),
+  kinds: () => DialableKinds = dialableKinds,
+): ResolveName {
   const given = typeof servers === 'function' ? servers : servers && (() => servers)
   let resolver = newResolver(given?.())
   return async (hostname) => {
@@ -21,13 +25,13 @@ export function nameServers(servers?: readonly string[] | (() => readonly string
     if (isLocalhost(hostname)) return ['127.0.0.1']
     const asked = resolver
     try {
-      return await fromAny(asked, hostname)
+      return await fromAny(asked, hostname, kinds)
     } catch (error) {
       if (isAnswer(error)) throw error
       const anew = newResolver(given?.())
       if (resolver === asked) resolver = anew
       if (String(anew.getServers()) === String(asked.getServers())) throw error
-      return await fromAny(anew, hostname)
+      return await fromAny(anew, hostname, kinds)
     }
   }
 }
@@ -39,14 +43,18 @@ function newResolver(servers?: readonly string[]): Resolver {
 }
 
 /** The next server is asked by the resolver itself only if the one before does not reply at all. */
-async function fromAny(resolver: Resolver, hostname: string): Promise<string[]> {
+async function fromAny(
+  resolver: Resolver,
+  hostname: string,
+  kinds: () => DialableKinds,
+): Promise<string[]> {
   try {
-    return await addressesFrom(resolver, hostname)
+    return await addressesFrom(resolver, hostname, kinds)
   } catch (error) {
     if (!CANNOT_ANSWER.has(codeOf(error))) throw error
     for (const server of resolver.getServers().slice(1)) {
       try {
-        return await addressesFrom(newResolver([server]), hostname)
+        return await addressesFrom(newResolver([server]), hostname, kinds)
       } catch (another) {
         if (isAnswer(another)) throw another
       }
@@ -55,11 +63,17 @@ async function fromAny(resolver: Resolver, hostname: string): Promise<string[]> 
   }
 }
 
-async function addressesFrom(resolver: Resolver, hostname: string): Promise<string[]> {
-  const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)]
-  const found = await Promise.allSettled(
-    questions.map((question) => Promise.race([question, graceAfter(questions, question)])),
-  )
+async function addressesFrom(
+  resolver: Resolver,
+  hostname: string,
+  kinds: () => DialableKinds,
+): Promise<string[]> {
+  const ipv4 = resolver.resolve4(hostname)
+  const ipv6 = resolver.resolve6(hostname)
+  const found = await Promise.allSettled([
+    Promise.race([ipv4, graceAfter(ipv6, () => kinds().ipv6)]),
+    Promise.race([ipv6, graceAfter(ipv4, () => kinds().ipv4)]),
+  ])
   const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
   if (addresses.length > 0) return addresses
   const failures = found.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
@@ -84,14 +98,12 @@ const CANNOT_ANSWER = new Set(['ESERVFAIL', 'EREFUSED', 'ENOTIMP', 'EFORMERR', '
 /**
  * Resolves with no addresses shortly after the other question (IPv4 or IPv6) was answered with
  * some, because some name servers answer one of the two and drop the other. An answer that comes
- * later is not used.
+ * later is not used. If this host can dial none of the other's addresses, it waits on: the answer
+ * to one question may be seconds later than that to the other.
  */
-async function graceAfter(
-  questions: readonly Promise<string[]>[],
-  own: Promise<string[]>,
-): Promise<string[]> {
-  const others = questions.filter((question) => question !== own)
-  await Promise.any(others).catch(() => new Promise(() => {}))
+async function graceAfter(other: Promise<string[]>, isDialable: () => boolean): Promise<string[]> {
+  const isAnswered = await other.then(isDialable, () => false)
+  if (!isAnswered) return new Promise(() => {})
   await sleep(RESOLUTION_DELAY_MS)
   return []
 }
@@ -101,4 +113,31 @@ const RESOLUTION_DELAY_MS = 50
 
 export function isLocalhost(hostname: string): boolean {
   return /(?:^|\.)localhost\.?$/i.test(hostname)
+}
+
+/** Which kinds of addresses this host can dial. */
+export interface DialableKinds {
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+}
+
+/**
+ * Those of which it has an address itself, besides loopback and link-local ones. If there are none
+ * to be seen, both.
+ */
+export function dialableKinds(list: typeof networkInterfaces = networkInterfaces): DialableKinds {
+  const own = interfacesOf(list).filter(
+    ({ internal, address }) => !internal && !/^(?:fe[89ab].:|169\.254\.)/i.test(address),
+  )
+  const has = (family: string) => own.length === 0 || own.some((each) => each.family === family)
+  return { ipv4: has('IPv4'), ipv6: has('IPv6') }
+}
+
+/** Some systems refuse to list them. */
+function interfacesOf(list: typeof networkInterfaces): NetworkInterfaceInfo[] {
+  try {
+    return Object.values(list()).flatMap((each) => each ?? [])
+  } catch {
+    return []
+  }
 }

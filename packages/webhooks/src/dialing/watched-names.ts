@@ -7,6 +7,9 @@ import { isAnswer, isLocalhost, type ResolveName } from './resolve-name.ts'
  * looked up before any name was answered, ours are away, and until one answers: what fails then is
  * `name-servers-unavailable`. An answer is addresses, or that there are none.
  *
+ * A lookup takes seconds to fail. If a name was answered since it began, it says nothing of our
+ * servers.
+ *
  * A lookup that has no result after `limitMs` has failed, too. Without that limit, servers that
  * are silent would be met as exchanges that took too long.
  */
@@ -14,10 +17,13 @@ export function watchedNames(resolve: ResolveName, limitMs: number): ResolveName
   /** The first host that could not be looked up since a name was answered. */
   let firstFailed: string | undefined
   let areAway = false
+  /** How many names were answered. */
+  let answers = 0
 
   return async (hostname) => {
     // Nobody is asked for it, so it says nothing of those who are.
     if (isLocalhost(hostname)) return resolve(hostname)
+    const answersBefore = answers
     const looking = async () => resolve(hostname)
     try {
       const addresses = await within(limitMs, looking(), () => late(hostname, limitMs))
@@ -25,12 +31,13 @@ export function watchedNames(resolve: ResolveName, limitMs: number): ResolveName
       return addresses
     } catch (error) {
       if (isAnswer(error)) answered()
-      else if (isUnanswered(error)) failed(hostname, error)
+      else if (isUnanswered(error) && answers === answersBefore) failed(hostname, error)
       throw error
     }
   }
 
   function answered(): void {
+    answers += 1
     firstFailed = undefined
     areAway = false
   }

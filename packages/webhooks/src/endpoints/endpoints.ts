@@ -128,7 +128,9 @@ export function endpoints(options: ResolvedOptions): Endpoints {
       return { endpoint: endpointOf(row), secret: made.shown }
     },
 
-    async list({ customer, status, type, after, limit = 100 } = {}) {
+    async list(filter = {}) {
+      const { customer, status, type, after, limit = 100 } = filter
+      if ('customer' in filter) checkIsGiven(customer)
       if (after !== undefined && !isUuid(after))
         throw new OptionsError(`after: "${after}" is not an id.`)
       const statement = listEndpoints(schema, {
@@ -223,6 +225,14 @@ function checkCustomer(
     throw new OptionsError('customer is missing: write the customer that this endpoint belongs to.')
   }
   return checkText('customer', customer)
+}
+
+/** A customer that did not come would be no condition, and everybody's endpoints were listed. */
+function checkIsGiven(customer: unknown): void {
+  if (customer !== undefined && customer !== null) return
+  throw new OptionsError(
+    `list: the condition "customer" is ${customer}. Leave it out to list the endpoints of all customers.`,
+  )
 }
 
 function tooMany(customer: string | null, most: number): OncekeyError {

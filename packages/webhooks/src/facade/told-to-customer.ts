@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { LOCAL_LIMITS } from '../dialing/local-limits.ts'
 
 /**
  * How an attempt failed, as a customer is told it. The messages that are stored are for operators:
@@ -41,6 +42,7 @@ export function withoutKeyNames<Args extends unknown[], Result>(
  * that broke off.
  */
 function isOfTheirHost(error: string): boolean {
+  if (LOCAL_LIMITS.has(error)) return false
   return /^[A-Z][A-Z\d_]+$/.test(error) || /^status \d+$/.test(error)
 }
 

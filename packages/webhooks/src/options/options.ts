@@ -9,7 +9,7 @@ import {
 } from '@oncekey/postgres/client'
 import type { Dispatcher } from 'undici'
 import { type AddressGuard, addressGuard } from '../dialing/address-guard.ts'
-import { resolveProxy } from '../dialing/egress-proxy.ts'
+import { AFTER_EXCHANGE_MS, resolveProxy } from '../dialing/egress-proxy.ts'
 import type { EndpointTls } from '../dialing/endpoint-tls.ts'
 import { guardedAgent } from '../dialing/guarded-agent.ts'
 import { nameServers, type ResolveName } from '../dialing/resolve-name.ts'
@@ -161,7 +161,8 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   const guard = addressGuard(options.allowAddresses ?? [])
   const timeoutMs = wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1, LONGEST_TIMEOUT_MS)
   const dial = {
-    connectTimeoutMs: timeoutMs,
+    // Longer than the exchange, whose own limit is what an attempt records.
+    connectTimeoutMs: timeoutMs + AFTER_EXCHANGE_MS,
     // Shorter than the exchange, so that silent name servers do not count as a slow receiver.
     resolve: watchedNames(
       callback('resolve', options.resolve) ?? nameServers(),

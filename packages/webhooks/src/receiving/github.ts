@@ -9,7 +9,8 @@ import {
 /**
  * GitHub. The signature is `X-Hub-Signature-256: sha256=<hex>` over the body. The id is
  * `X-GitHub-Delivery`, which stays the same when a delivery is sent again, and is not signed
- * (docs.github.com, "Validating webhook deliveries").
+ * (docs.github.com, "Validating webhook deliveries"). It names the event, so several Apps get it
+ * with different bodies: each needs a route of its own.
  */
 export const github: WebhookSender = {
   name: 'GitHub',

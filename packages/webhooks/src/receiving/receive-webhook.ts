@@ -47,6 +47,8 @@ export interface WebhookReceiverOptions {
  * signature is checked over the bytes received. The key is the sender's id, in a separate
  * namespace.
  *
+ * - A request is checked whatever its method is. GET, HEAD and OPTIONS alone reach the handler
+ *   unchecked, for health checks and handshakes.
  * - If the signature covers the id, the id alone identifies the webhook. If not, another body under
  *   a used id is refused with 422 `key-reused`.
  * - Only a 2xx of the handler is final. Any other response is not stored and frees the id, so that

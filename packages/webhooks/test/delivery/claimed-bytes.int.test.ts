@@ -43,3 +43,33 @@ test('a body that is longer than all of that is sent', async () => {
   expect(await hooks.createWorker().deliverOnce()).toBe(1)
   expect(await hooks.deliveries.list()).toMatchObject([{ state: 'delivered' }])
 })
+
+// A bug: the bodies of one slow endpoint used up all of that, and nobody else got anything.
+test('the large bodies of one slow endpoint hold up no other', async () => {
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const slow = await startReceiver(async (_, response) => {
+    await held
+    response.writeHead(204).end()
+  })
+  const other = await startReceiver(204)
+  const hooks = database.hooks({ timeoutMs: 30_000 })
+  await hooks.endpoints.register({ url: slow.url, types: ['large'] })
+  await hooks.endpoints.register({ url: other.url, types: ['small'] })
+  const data = 'x'.repeat(3_000_000)
+  const large = Array.from({ length: 6 }, () => eventOf({ type: 'large', data }))
+  await fanOut(hooks, database.pool(), large)
+  const worker = hooks.createWorker()
+  worker.start()
+  await waitFor(() => slow.received.length >= 4, { what: 'large ones to arrive' })
+  for (let n = 1; n <= 3; n += 1) {
+    await fanOut(hooks, database.pool(), [eventOf({ type: 'small' })])
+    await waitFor(() => other.received.length === n, { what: 'a small one to arrive' })
+  }
+  expect(slow.received.length).toBeLessThan(6)
+  letGo()
+  await waitFor(() => slow.received.length === 6, { what: 'all to arrive', timeoutMs: 30_000 })
+  await worker.stop()
+})

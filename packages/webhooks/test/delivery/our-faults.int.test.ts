@@ -37,6 +37,34 @@ test('a fault on our side leaves one entry in the history, however often it repe
   ])
 })
 
+// A bug: a process that had as many sockets as it may have failed every delivery at its endpoint.
+test.each(['EMFILE', 'ENOBUFS'])(
+  '%s counts neither as a try nor against the endpoint',
+  async (code) => {
+    const receiver = await startReceiver(204)
+    let isFull = true
+    const hooks = database.hooks({
+      resolve: async () => {
+        if (isFull) throw Object.assign(new Error(`connect ${code}`), { code })
+        return ['127.0.0.1']
+      },
+    })
+    const { port } = new URL(receiver.url)
+    await hooks.endpoints.register({ url: `http://hooks.example:${port}/`, types: ['*'] })
+    await fanOut(hooks, database.pool(), events(1))
+    expect(await hooks.createWorker().deliverOnce()).toBe(1)
+    const [row] = await database.query(
+      `select d.error, d.tries, d.state, e.failures from oncekey.webhook_deliveries d
+       join oncekey.webhook_endpoints e on e.id = d.endpoint_id`,
+    )
+    expect(row).toEqual({ error: code, tries: 0, state: 'pending', failures: 0 })
+    isFull = false
+    await due()
+    expect(await hooks.createWorker().deliverOnce()).toBe(1)
+    expect(receiver.received).toHaveLength(1)
+  },
+)
+
 // A bug: it went through everything that waited for the endpoint, one claim after another.
 test('a worker that cannot sign for an endpoint leaves it for a minute, and sends to others', async () => {
   const [receiver, other] = [await startReceiver(204), await startReceiver(204)]

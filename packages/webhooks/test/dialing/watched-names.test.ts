@@ -78,6 +78,32 @@ describe('a name that cannot be looked up', () => {
     expect(await outcome('b.example', code)).toBe(OURS)
   })
 
+  // A bug: two hosts whose own name servers were away were looked up at once, and what was answered
+  // while they were did not count.
+  test('is the fault of its customer if another was answered since the lookup began', async () => {
+    const looking = new Map<string, (error: unknown) => void>()
+    const watched = watchedNames(async (hostname) => {
+      if (hostname === 'c.example') return ['8.8.8.8']
+      return await new Promise((_, reject) => looking.set(hostname, reject))
+    }, 60_000)
+    const codes = (...hostnames: string[]) =>
+      hostnames.map((hostname) => watched(hostname).catch(({ code }) => code))
+    const fail = (hostname: string) =>
+      looking.get(hostname)?.(Object.assign(new Error('queryA'), { code: 'ESERVFAIL' }))
+
+    const both = codes('a.example', 'b.example')
+    await watched('c.example')
+    fail('a.example')
+    fail('b.example')
+    expect(await Promise.all(both)).toEqual(['ESERVFAIL', 'ESERVFAIL'])
+
+    await watched('c.example')
+    const since = codes('a.example', 'b.example')
+    fail('a.example')
+    fail('b.example')
+    expect(await Promise.all(since)).toEqual(['ESERVFAIL', OURS])
+  })
+
   test('names the failure in its message and as its cause', async () => {
     const watched = watchedNames(async () => {
       throw Object.assign(new Error('queryA EREFUSED'), { code: 'EREFUSED' })

@@ -75,3 +75,14 @@ function rowsOfDeliveries(node: Node): number {
   const own = node['Relation Name'] === 'webhook_deliveries' ? kept + removed : 0
   return own * node['Actual Loops'] + Plans.reduce((sum, each) => sum + rowsOfDeliveries(each), 0)
 }
+
+// A bug: an account that was not logged in listed the endpoints of everybody.
+test('a list of the endpoints of a customer who did not come is refused', async () => {
+  const hooks = database.hooks({ customerOf: ({ headers }) => headers.customer })
+  await hooks.endpoints.register({ customer: 'acme', url: 'http://127.0.0.1:9/', types: ['*'] })
+  expect(await hooks.endpoints.list()).toHaveLength(1)
+  expect(await hooks.endpoints.list({ customer: 'other' })).toEqual([])
+  for (const customer of [undefined, null]) {
+    await expect(hooks.endpoints.list({ customer } as never)).rejects.toThrow(/"customer" is/)
+  }
+})

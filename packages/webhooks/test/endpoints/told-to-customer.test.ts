@@ -17,6 +17,7 @@ test.each([
   ],
   ['address-forbidden', '10.3.4.5 is not a public address', /address that nothing is sent to/],
   ['clock-jumped', 'The clock of the host jumped', /fault on the side of the sender/],
+  ['EMFILE', 'connect EMFILE 192.0.2.1:443', /fault on the side of the sender/],
   ['TypeError', "Cannot read 'vault.internal'", /fault on the side of the sender/],
 ])('of a failure %s a customer is told what is about their own host', (error, message, told) => {
   const given = toldToCustomer({ error, message }).message

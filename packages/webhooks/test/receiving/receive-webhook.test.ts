@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { memoryStore, OncekeyError } from '@oncekey/core'
 import { idempotency, keepRawBody } from '@oncekey/express'
+import { idempotency as web } from '@oncekey/web'
 import {
   generateSecret,
   github,
@@ -80,6 +81,34 @@ describe('receiveWebhook', () => {
     expect(tampered.status).toBe(401)
     expect((await deliver({})).status).toBe(401)
     expect(effects).toEqual(['invoice.paid'])
+  })
+
+  // A bug: only POST was checked, so a forger sent PUT.
+  test('checks a request of any other method as well', async () => {
+    const effects: string[] = []
+    const options = { store: memoryStore(), ...receiveWebhook({ secrets: [secret] }) }
+    const taking = web(options)(async (request) => {
+      effects.push(request.method)
+      return new Response(null, { status: 204 })
+    })
+    const app = express()
+    const raw = express.raw({ type: () => true })
+    app.use(raw, idempotency(options), (req, res) => {
+      effects.push(req.method)
+      res.status(204).end()
+    })
+    const server = app.listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    onTestFinished(() => void server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks`
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
+      const forged = { method, body, headers: { ...signed('msg-1', [generateSecret()]) } }
+      expect((await taking(new Request(url, forged))).status).toBe(401)
+      expect((await fetch(url, forged)).status).toBe(401)
+    }
+    expect(effects).toEqual([])
+    const handshake = await fetch(url)
+    expect([handshake.status, ...effects]).toEqual([204, 'GET'])
   })
 
   test('accepts both secrets during a rotation, even one added at run time', async () => {

@@ -57,6 +57,33 @@ export function authenticity(): AdapterBehaviourGroup {
           assert.equal(runs(), 1)
         },
       },
+      {
+        title: 'is checked whatever its method is, and only GET, HEAD and OPTIONS are not',
+        async run({ serve, name, path }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler, {
+            options: { authenticate, methods: ['POST'] },
+            routes: ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'].map((method) => ({
+              method,
+              path,
+              handler,
+            })),
+          })
+          const text = '{"amount":1}'
+          const forged = { text, headers: { 'x-digest': digest('{"amount":2}') } }
+          for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+            const answer = await site.post(name(), { ...forged, method })
+            expectProblem(answer, 401, 'not-authentic')
+          }
+          assert.equal(runs(), 0)
+          const [key, headers] = [name(), { 'x-digest': digest(text) }]
+          const first = await site.post(key, { text, headers, method: 'PUT' })
+          assert.equal(first.status, 201)
+          expectReplay(await site.post(key, { text, headers, method: 'PUT' }), first)
+          assert.equal((await site.post(undefined, { method: 'GET' })).status, 201)
+          assert.equal(runs(), 2)
+        },
+      },
     ],
   }
 }
