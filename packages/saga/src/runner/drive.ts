@@ -53,6 +53,8 @@ async function driveToEnd<Tx>(
   // The loop repeats after a cancellation, and after a commit whose reply was lost or which the
   // server has refused, because the recorded state has to be read again.
   for (let doubts = 0; taken !== undefined; doubts++) {
+    taken = await unlessParked(runner, taken)
+    if (taken === undefined) return
     const { id, epoch, move }: RunJson = taken.json
     const run = runOf(taken.json)
     const { askedAt }: Taken = taken
@@ -79,6 +81,23 @@ async function driveToEnd<Tx>(
       held.stopRenewing()
     }
   }
+}
+
+/**
+ * A run that waits for an operator is parked again, and not driven: a renewal by a process of the
+ * release before, which came after the run was parked, has made it due. If an operator has acted on
+ * it meanwhile, it is read again.
+ */
+async function unlessParked<Tx>(
+  runner: RunnerState<Tx>,
+  taken: Taken | undefined,
+): Promise<Taken | undefined> {
+  if (taken === undefined) return undefined
+  const { id, epoch, move, state } = taken.json
+  if (state === 'running' || state === 'compensating') return taken
+  const { client, statements, acquireTimeoutMs: timeoutMs } = runner
+  const parked = await client.query(statements.parkAgain({ id, epoch, move }), { timeoutMs })
+  return parked.length > 0 ? undefined : unlessParked(runner, await retake(runner, id, epoch))
 }
 
 /** Takes one action after another. Returns why it stopped early, or undefined. */
