@@ -122,7 +122,8 @@ export function readRun(schema: string): (id: string) => Statement<{ run: string
         'failed_step', r.failed_step, 'error', r.error, 'stuck', r.stuck, 'note', r.note,
         'started_at', ${ms('r.started_at')}, 'ended_at', ${ms('r.ended_at')},
         'due_at', case when isfinite(w.due_at) then ${ms('w.due_at')} end, 'owner', w.owner,
-        'epoch', w.epoch,
+        'epoch', w.epoch, 'overdue_ms', case when isfinite(w.due_at)
+          then floor(extract(epoch from clock_timestamp() - w.due_at) * 1000) end,
         'steps', (
           select coalesce(json_agg(json_build_object('position', s.position, 'name', s.name,
               'state', s.state, 'attempts', s.attempts,
@@ -159,6 +160,8 @@ export interface WholeRunJson {
   readonly due_at: number | null
   readonly owner: string | null
   readonly epoch: number | null
+  /** By the database's clock: negative until it is due. Milliseconds. */
+  readonly overdue_ms: number | null
   readonly steps: readonly {
     readonly position: number
     readonly name: string
