@@ -60,6 +60,7 @@ export interface WholeRun extends ListedRun {
     readonly doneAt: Date | undefined
     readonly compensatedAt: Date | undefined
   }[]
+  /** Of the failed attempts it has the newest thousand. */
   readonly timeline: readonly TimelineEntry[]
 }
 

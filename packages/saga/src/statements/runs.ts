@@ -113,7 +113,10 @@ export interface FoundRunJson {
   readonly results: Readonly<Record<string, unknown>>
 }
 
-/** Everything recorded about a run, with times in milliseconds. */
+/**
+ * Everything recorded about a run, with times in milliseconds; of its failed attempts the newest
+ * thousand, since a step may be attempted any number of times.
+ */
 export function readRun(schema: string): (id: string) => Statement<{ run: string }> {
   const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `
@@ -135,7 +138,10 @@ export function readRun(schema: string): (id: string) => Statement<{ run: string
           select coalesce(json_agg(json_build_object('step', f.step, 'direction', f.direction,
               'attempt', f.attempt, 'error', f.error, 'duration_ms', f.duration_ms,
               'failed_at', ${ms('f.failed_at')}) order by f.seq), '[]')
-            from ${schema}.saga_failures f where f.run_id = r.id))::text as run
+            from (
+              select * from ${schema}.saga_failures f where f.run_id = r.id
+                order by f.seq desc limit ${MOST_FAILURES}
+            ) f))::text as run
       from ${schema}.saga_runs r left join ${schema}.saga_work w on w.run_id = r.id
       where r.id = $1::text`
 
@@ -182,3 +188,5 @@ export interface WholeRunJson {
     readonly failed_at: number
   }[]
 }
+
+const MOST_FAILURES = 1_000
