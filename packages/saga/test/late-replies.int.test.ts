@@ -54,7 +54,7 @@ test('a run that goes back by itself is not taken for one that was cancelled, ho
   expect(await sagas.get(id)).toMatchObject({ state: 'compensated' })
 })
 
-// A bug: a run that was parked by a move whose answer was lost needed a person, and nobody was told.
+// A bug: a run was parked by a move whose answer was lost, and nobody was told that it needs one.
 test('a run that is parked is told of, also if the answer to that is lost', async () => {
   const alerts: SagaAlert[] = []
   const { proxy, pool } = await proxiedPool()

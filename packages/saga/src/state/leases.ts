@@ -140,7 +140,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
       const rows = await connection.query<HeldState>(
         renews ? statements.renewLeases(ids, leaseMs) : statements.watchRuns(ids),
       )
-      // By epoch as well: this process may have taken its own run anew, which the older attempt lost.
+      // By epoch as well: an attempt may have lost its run to another one of this process.
       const states = new Map(rows.map(({ id, epoch, state }) => [`${id} ${epoch}`, state]))
       for (const entry of asked) {
         const state = states.get(`${entry.id} ${entry.epoch}`)
