@@ -4,7 +4,7 @@ import { PermanentError, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
-import { effectsOf, note, retry, runnerOf } from './failing-steps.ts'
+import { database, effectsOf, note, retry, runnerOf } from './failing-steps.ts'
 
 describe('a step before the pivot', () => {
   test('that used up its attempts is undone like the steps before it', async () => {
@@ -259,4 +259,22 @@ describe('a compensation', () => {
       message: expect.stringContaining('paid out in cash'),
     })
   })
+})
+
+// A bug: all of them were read at once, some 40,000 a month of a step that is attempted for ever.
+test('of many failed attempts a run has the newest thousand', async () => {
+  const flow = saga<null, PoolClient>('failed-often', { version: 1 }).step('call', { run() {} })
+  const { sagas } = runnerOf([flow])
+  const id = randomUUID()
+  await sagas.execute(flow, { id, input: null })
+  await database.query(
+    `insert into oncekey.saga_failures (run_id, step, direction, attempt, error, duration_ms)
+       select $1, 'call', 'run', n, '{"name":"Error","message":"down"}', 1
+         from generate_series(1, 1200) n`,
+    [id],
+  )
+  const failed = (await sagas.get(id))?.timeline.filter(({ what }) => what === 'step-failed')
+  expect(failed).toHaveLength(1_000)
+  expect(failed?.at(0)?.attempt).toBe(201)
+  expect(failed?.at(-1)?.attempt).toBe(1_200)
 })

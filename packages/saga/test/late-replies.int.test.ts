@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { PermanentError } from '@oncekey/outbox'
-import { createSagaRunner, saga } from '@oncekey/saga'
+import { createSagaRunner, type SagaAlert, saga } from '@oncekey/saga'
 import { startProxy } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
@@ -52,4 +52,25 @@ test('a run that goes back by itself is not taken for one that was cancelled, ho
   await undone
   expect(story).toEqual(['charged', 'refunded'])
   expect(await sagas.get(id)).toMatchObject({ state: 'compensated' })
+})
+
+// A bug: a run was parked by a move whose answer was lost, and nobody was told that it needs one.
+test('a run that is parked is told of, also if the answer to that is lost', async () => {
+  const alerts: SagaAlert[] = []
+  const { proxy, pool } = await proxiedPool()
+  const flow = saga<null, PoolClient>('parked-unheard', { version: 1 }).step('charge', {
+    kind: 'pivot',
+    retry: { maxAttempts: 1 },
+    run: () => Promise.reject(new Error('no answer')),
+  })
+  const sagas = createSagaRunner({
+    client: pool,
+    sagas: [flow],
+    onAlert: (alert) => alerts.push(alert),
+  })
+  const lost = proxy.dropAfter('"kind":"park"')
+  const { id } = await sagas.submit(flow, { id: randomUUID(), input: null })
+  await sagas.runOnce()
+  await lost
+  expect(alerts).toMatchObject([{ kind: 'stuck', runId: id, step: 'charge', reason: 'exhausted' }])
 })

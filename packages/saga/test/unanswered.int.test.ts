@@ -123,7 +123,7 @@ test('what is started meanwhile is not given back, however long giving back take
   const lost = proxy.dropAfter('saga_claim')
   await expect(runner.runOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
   await lost
-  const late = proxy.delayBefore('with unknown as materialized', 1_500)
+  const late = proxy.delayBefore('w.run_id not in (', 1_500)
   const submitted = runner.submit(flow, { id: randomUUID(), input: null })
   await late
   const id = randomUUID()

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { createSagaRunner, type SagaAlert, saga } from '@oncekey/saga'
+import { createSagaRunner, type SagaAlert, saga, sagaOperator } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
 
 const database = sagaDatabase()
@@ -76,6 +76,40 @@ test('runs end with the version they started with, beside a newer one', async ()
   expect(await runner.execute(second, { id: randomUUID(), input: null })).toEqual({
     pay: 'paid by the second',
   })
+})
+
+// A bug: `get` said of a run that another process was driving that nobody continues it, and in a
+// process without sagas it compared the database's times with its own clock.
+test('a run of another version that is under way elsewhere is not stuck', async () => {
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const flow = (version: number) =>
+    saga<null, PoolClient>('elsewhere', { version }).step('wait', { run: () => held })
+  const owner = createSagaRunner({ client: database.pool(), sagas: [flow(2)] })
+  const other = createSagaRunner({ client: database.pool(), sagas: [flow(1)] })
+  const { id } = await owner.submit(flow(2), { id: randomUUID(), input: null })
+  expect((await other.get(id))?.stuck).toMatchObject({ reason: 'definition-unknown' })
+  const driven = owner.runOnce()
+  await waitFor(async () => (await other.get(id))?.owner, { what: 'the run to begin' })
+  expect((await other.get(id))?.stuck).toBeUndefined()
+  letGo()
+  await driven
+})
+
+test('whether a run is overdue is decided by the clock of the database', async () => {
+  const id = await begun('judged-late')
+  const operator = sagaOperator({ client: database.pool() })
+  vi.setSystemTime(Date.now() + 600_000)
+  onTestFinished(() => void vi.useRealTimers())
+  expect((await operator.get(id))?.stuck).toBeUndefined()
+  await database.query(
+    `update oncekey.saga_work set due_at = now() - interval '2 minutes' where run_id = $1`,
+    [id],
+  )
+  vi.setSystemTime(Date.now() - 1_200_000)
+  expect((await operator.get(id))?.stuck).toMatchObject({ reason: 'definition-unknown' })
 })
 
 test('names a version that is no longer registered', async () => {

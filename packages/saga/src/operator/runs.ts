@@ -60,6 +60,7 @@ export interface WholeRun extends ListedRun {
     readonly doneAt: Date | undefined
     readonly compensatedAt: Date | undefined
   }[]
+  /** Of the failed attempts it has the newest thousand. */
   readonly timeline: readonly TimelineEntry[]
 }
 
@@ -86,11 +87,9 @@ export async function getRun<Tx>(runner: RunsState<Tx>, id: string): Promise<Who
   })
   if (row === undefined) return undefined
   const run: WholeRunJson = JSON.parse(row.run)
-  const unknown =
-    run.ended_at === null &&
-    (definitions === undefined
-      ? run.due_at !== null && run.due_at < Date.now() - UNTAKEN_MS
-      : !definitions.has(run.definition))
+  const graceMs = definitions === undefined ? UNTAKEN_MS : 0
+  const isDue = run.overdue_ms !== null && run.overdue_ms >= graceMs
+  const unknown = isDue && definitions?.has(run.definition) !== true
   return {
     ...listed(runner, { ...run, unknown }),
     input: run.input,

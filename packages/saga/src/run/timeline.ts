@@ -20,7 +20,7 @@ export interface TimelineEntry {
   readonly text: string
 }
 
-/** Everything that happened in a run, in order. */
+/** Everything that happened in a run, in order; of its failed attempts the newest thousand. */
 export function timelineOf(run: WholeRunJson): TimelineEntry[] {
   const entries: TimelineEntry[] = [
     entry(run.started_at, 'started', `saga "${run.saga}" version ${run.version} started`),

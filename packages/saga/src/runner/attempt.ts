@@ -1,5 +1,4 @@
 import type { OutboxEvent } from '@oncekey/core'
-import { isOutcomeKnown } from '@oncekey/postgres/client'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
 import { failed, givenBack, type Move, succeeded } from '../run/move.ts'
@@ -15,13 +14,21 @@ import { stepTransaction, type Written } from './step-transaction.ts'
 
 /**
  * The result of an attempt: the recorded move, or why nothing was recorded. `kept` is how the call
- * ended if the server itself has refused the record.
+ * ended, unless something that the function wrote was lost with the record.
  */
 export type Attempted =
   | { readonly kind: 'moved'; readonly move: Move }
   | { readonly kind: 'lost' }
   | { readonly kind: 'cancelled' }
-  | { readonly kind: 'in-doubt'; readonly error: unknown; readonly kept?: KeptEnd }
+  | InDoubt
+
+/** It is unknown whether `move` is on record. */
+export interface InDoubt {
+  readonly kind: 'in-doubt'
+  readonly error: unknown
+  readonly move: Move
+  readonly kept?: KeptEnd
+}
 
 /**
  * Attempts a step or its compensation once, and records how it ended. If `kept` is the end of this
@@ -99,8 +106,9 @@ async function tried<Tx>(
   }
   if (written.kind === 'refused' || written.kind === 'in-doubt') {
     const { error } = written
-    if (!isOutcomeKnown(error) || 'isCutShort' in end) return { kind: 'in-doubt', error }
-    return { kind: 'in-doubt', error, kept: { action, end, events, startedAt } }
+    const isLost = written.kind === 'in-doubt' && !written.isAlone
+    if (isLost || 'isCutShort' in end) return { kind: 'in-doubt', error, move }
+    return { kind: 'in-doubt', error, move, kept: { action, end, events, startedAt } }
   }
   if (written.kind !== 'written') return written
   const { outcome } = move

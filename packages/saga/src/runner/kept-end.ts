@@ -3,9 +3,11 @@ import type { Failure } from '../run/move.ts'
 import type { Action } from '../run/next-action.ts'
 
 /**
- * How an attempt ended, kept because the server has refused to record it, so that nothing of it is
- * written. The process that still has the run sends the record once more under its new epoch,
- * instead of calling the function again.
+ * How an attempt ended, kept because the server has refused to record it, or because nobody knows
+ * whether it did. The process that still has the run reads it again, under a new epoch that no
+ * earlier record can have. If the attempt is not on record, it sends the record once more, instead
+ * of calling the function again. The end of a function that wrote in its transaction is not kept:
+ * what it wrote is gone with the record.
  */
 export interface KeptEnd {
   readonly action: Pick<Action, 'direction' | 'position' | 'attempt'>

@@ -37,14 +37,15 @@ export interface StepTransaction<Tx> {
  * - `refused`: nothing was written; the cause is something that the step wrote or did. With
  *   `hasCommitted` the step ended its transaction itself, and has probably committed what it wrote.
  * - `lost`: nothing was written; another process has the run.
- * - `in-doubt`: the outcome is unknown until the database is asked.
+ * - `in-doubt`: the outcome is unknown until the database is asked. With `isAlone` the move stood
+ *   alone: nothing that the step wrote depends on it.
  */
 export type Written =
   | { readonly kind: 'written' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'refused'; readonly error: unknown; readonly hasCommitted?: boolean }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'in-doubt'; readonly error: unknown }
+  | { readonly kind: 'in-doubt'; readonly error: unknown; readonly isAlone: boolean }
 
 export function stepTransaction<Tx>(
   runner: RunnerState<Tx>,
@@ -154,8 +155,8 @@ export function stepTransaction<Tx>(
       return WRITTEN
     } catch (error) {
       // The step has happened: a move that stands alone is not the step's to fail.
-      if (!within && isPassing(error)) return { kind: 'in-doubt', error }
-      return writtenOf(error)
+      if (!within && isPassing(error)) return { kind: 'in-doubt', error, isAlone: true }
+      return writtenOf(error, !within)
     } finally {
       held.isMoving = false
     }
@@ -209,14 +210,14 @@ interface Opened<Tx> {
   readonly begun: BegunAt
 }
 
-function writtenOf(error: unknown): Written {
+function writtenOf(error: unknown, isAlone: boolean): Written {
   const state = sqlState(error)
   if (state === LOST) return { kind: 'lost' }
   if (state === CANCELLED) return CANCELLED_RUN
   if (error instanceof OncekeyError && error.code === 'transaction-aborted') {
     return { kind: 'refused', error }
   }
-  if (!isOutcomeKnown(error)) return { kind: 'in-doubt', error }
+  if (!isOutcomeKnown(error)) return { kind: 'in-doubt', error, isAlone }
   return state === undefined ? { kind: 'refused', error } : refused(state, error)
 }
 

@@ -140,9 +140,10 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
       const rows = await connection.query<HeldState>(
         renews ? statements.renewLeases(ids, leaseMs) : statements.watchRuns(ids),
       )
-      const states = new Map(rows.map(({ id, state }) => [id, state]))
+      // By epoch as well: an attempt may have lost its run to another one of this process.
+      const states = new Map(rows.map(({ id, epoch, state }) => [`${id} ${epoch}`, state]))
       for (const entry of asked) {
-        const state = states.get(entry.id)
+        const state = states.get(`${entry.id} ${entry.epoch}`)
         if (state === undefined) {
           if (held.has(entry)) lose(entry, taken())
           continue

@@ -12,11 +12,13 @@ import { listRuns, listUnknownRuns, purgeRuns } from '../statements/run-lists.ts
 import { findRun, readRun, startRun } from '../statements/runs.ts'
 import {
   claimRuns,
+  findUnanswered,
   giveBackUnanswered,
   holdRun,
   isHeld,
   leaveRun,
   mendDueTimes,
+  parkAgain,
   renewLeases,
   takeRun,
   watchRuns,
@@ -34,6 +36,7 @@ export interface Statements {
   readonly listDeadRuns: ReturnType<typeof listDeadRuns>
   readonly redriveDeadRuns: ReturnType<typeof redriveDeadRuns>
   readonly findRun: ReturnType<typeof findRun>
+  readonly findUnanswered: ReturnType<typeof findUnanswered>
   readonly giveBackUnanswered: ReturnType<typeof giveBackUnanswered>
   readonly holdRun: ReturnType<typeof holdRun>
   readonly listRetryingRuns: ReturnType<typeof listRetryingRuns>
@@ -42,6 +45,7 @@ export interface Statements {
   readonly listRuns: ReturnType<typeof listRuns>
   readonly listUnknownRuns: ReturnType<typeof listUnknownRuns>
   readonly mendDueTimes: ReturnType<typeof mendDueTimes>
+  readonly parkAgain: ReturnType<typeof parkAgain>
   readonly purgeRuns: ReturnType<typeof purgeRuns>
   readonly readRun: ReturnType<typeof readRun>
   readonly recordMove: ReturnType<typeof recordMove>
@@ -66,6 +70,7 @@ export function statementsFor(schema: string): Statements {
     listDeadRuns: listDeadRuns(schema),
     redriveDeadRuns: redriveDeadRuns(schema),
     findRun: findRun(schema),
+    findUnanswered: findUnanswered(schema),
     giveBackUnanswered: giveBackUnanswered(schema),
     holdRun: holdRun(schema),
     listRetryingRuns: listRetryingRuns(schema),
@@ -74,6 +79,7 @@ export function statementsFor(schema: string): Statements {
     listRuns: listRuns(schema),
     listUnknownRuns: listUnknownRuns(schema),
     mendDueTimes: mendDueTimes(schema),
+    parkAgain: parkAgain(schema),
     purgeRuns: purgeRuns(schema),
     readRun: readRun(schema),
     recordMove: recordMove(schema),

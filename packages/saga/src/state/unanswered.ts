@@ -37,8 +37,10 @@ export function unanswered<Tx>(
   const left = new Set<string>()
   const { taking, giveBack } = unansweredTakes(async () => {
     const kept = [...driving.keys(), ...asked.keys(), ...left]
-    const statement = statements.giveBackUnanswered({ owner: node, leaseMs, kept })
-    await client.query(statement, { timeoutMs })
+    const find = statements.findUnanswered({ owner: node, leaseMs, kept })
+    const found = await client.query(find, { timeoutMs })
+    if (found.length === 0) return
+    await client.query(statements.giveBackUnanswered(node, found), { timeoutMs })
   })
 
   return {

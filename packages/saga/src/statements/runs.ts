@@ -113,7 +113,10 @@ export interface FoundRunJson {
   readonly results: Readonly<Record<string, unknown>>
 }
 
-/** Everything recorded about a run, with times in milliseconds. */
+/**
+ * Everything recorded about a run, with times in milliseconds; of its failed attempts the newest
+ * thousand, since a step may be attempted any number of times.
+ */
 export function readRun(schema: string): (id: string) => Statement<{ run: string }> {
   const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `
@@ -122,7 +125,8 @@ export function readRun(schema: string): (id: string) => Statement<{ run: string
         'failed_step', r.failed_step, 'error', r.error, 'stuck', r.stuck, 'note', r.note,
         'started_at', ${ms('r.started_at')}, 'ended_at', ${ms('r.ended_at')},
         'due_at', case when isfinite(w.due_at) then ${ms('w.due_at')} end, 'owner', w.owner,
-        'epoch', w.epoch,
+        'epoch', w.epoch, 'overdue_ms', case when isfinite(w.due_at)
+          then floor(extract(epoch from clock_timestamp() - w.due_at) * 1000) end,
         'steps', (
           select coalesce(json_agg(json_build_object('position', s.position, 'name', s.name,
               'state', s.state, 'attempts', s.attempts,
@@ -134,7 +138,10 @@ export function readRun(schema: string): (id: string) => Statement<{ run: string
           select coalesce(json_agg(json_build_object('step', f.step, 'direction', f.direction,
               'attempt', f.attempt, 'error', f.error, 'duration_ms', f.duration_ms,
               'failed_at', ${ms('f.failed_at')}) order by f.seq), '[]')
-            from ${schema}.saga_failures f where f.run_id = r.id))::text as run
+            from (
+              select * from ${schema}.saga_failures f where f.run_id = r.id
+                order by f.seq desc limit ${MOST_FAILURES}
+            ) f))::text as run
       from ${schema}.saga_runs r left join ${schema}.saga_work w on w.run_id = r.id
       where r.id = $1::text`
 
@@ -159,6 +166,8 @@ export interface WholeRunJson {
   readonly due_at: number | null
   readonly owner: string | null
   readonly epoch: number | null
+  /** By the database's clock: negative until it is due. Milliseconds. */
+  readonly overdue_ms: number | null
   readonly steps: readonly {
     readonly position: number
     readonly name: string
@@ -179,3 +188,5 @@ export interface WholeRunJson {
     readonly failed_at: number
   }[]
 }
+
+const MOST_FAILURES = 1_000

@@ -60,33 +60,56 @@ export interface TakeRun extends Takable {
 }
 
 /**
- * Makes due what a process owns and does not know of, because the question that took it got no
- * answer. Nothing counts as lost. `kept` are the runs it does know of; a locked row is in a step's
- * transaction or is being taken.
+ * Finds what a process owns and does not know of, because the question that took it got no answer.
+ * `kept` are the runs it does know of.
  */
-export function giveBackUnanswered(schema: string): (of: GiveBack) => Statement {
+export function findUnanswered(schema: string): (of: FindUnanswered) => Statement<HeldMove> {
   const text = `
-    with unknown as materialized (
+    select w.run_id as id, w.epoch, w.move from ${schema}.saga_work w
+      where w.owner = $1::text
+        and w.due_at <= clock_timestamp() + $2::integer * interval '1 millisecond'
+        and w.run_id not in (select json_array_elements_text($3::json))`
+
+  return ({ owner, leaseMs, kept }) => ({
+    name: 'saga_find_unanswered',
+    text,
+    values: [owner, leaseMs, JSON.stringify(kept)],
+    cancellable: true,
+  })
+}
+
+export interface FindUnanswered {
+  readonly owner: string
+  readonly leaseMs: number
+  readonly kept: readonly string[]
+}
+
+/**
+ * Makes due what `findUnanswered` has found. Nothing counts as lost. The statement may be carried
+ * out long after it was sent, so it names the last move of each run: what was taken since has
+ * another. A locked row is in a step's transaction or is being taken.
+ */
+export function giveBackUnanswered(
+  schema: string,
+): (owner: string, found: readonly HeldMove[]) => Statement {
+  const text = `
+    with found as materialized (
+      select f.id, f.epoch, f.move
+        from json_to_recordset($2::json) as f (id text, epoch bigint, move text)
+    ), unknown as materialized (
       select w.run_id from ${schema}.saga_work w
+        join found f on f.id = w.run_id and f.epoch = w.epoch and f.move = w.move
         where w.owner = $1::text
-          and w.due_at <= clock_timestamp() + $2::integer * interval '1 millisecond'
-          and w.run_id not in (select json_array_elements_text($3::json))
-        for no key update skip locked
+        for no key update of w skip locked
     )
     update ${schema}.saga_work w set owner = null, due_at = now(), due_in_ms = 0
       from unknown where w.run_id = unknown.run_id`
 
-  return ({ owner, leaseMs, kept }) => ({
+  return (owner, found) => ({
     name: 'saga_give_back_unanswered',
     text,
-    values: [owner, leaseMs, JSON.stringify(kept)],
+    values: [owner, JSON.stringify(found)],
   })
-}
-
-export interface GiveBack {
-  readonly owner: string
-  readonly leaseMs: number
-  readonly kept: readonly string[]
 }
 
 /**
@@ -102,10 +125,31 @@ export function leaveRun(schema: string): (left: HeldMove) => Statement {
   return ({ id, epoch, move }) => ({ name: 'saga_leave_run', text, values: [id, epoch, move] })
 }
 
+/**
+ * Parks a run again that was parked and that its caller was given all the same. Returns nothing if
+ * an operator has resumed or cancelled it meanwhile: an act waits for this statement, or this one
+ * for the act.
+ */
+export function parkAgain(schema: string): (taken: HeldMove) => Statement<{ id: string }> {
+  const text = `
+    with dead as materialized (
+      select r.id from ${schema}.saga_runs r
+        where r.id = $1::text and r.state in ('stuck', 'compensation-failed')
+        for share of r
+    )
+    update ${schema}.saga_work w set owner = null, lost = 0, due_at = 'infinity'
+      from dead
+      where w.run_id = dead.id and w.epoch = $2::bigint and w.move = $3::text
+      returning w.run_id as id`
+
+  return ({ id, epoch, move }) => ({ name: 'saga_park_again', text, values: [id, epoch, move] })
+}
+
 /** A run as its owner knows it. */
 export interface HeldMove {
   readonly id: string
-  readonly epoch: number
+  /** Text where the database has returned it. */
+  readonly epoch: number | string
   /** The name of the last move that the owner knows to be on record. */
   readonly move: string
 }
@@ -157,7 +201,8 @@ export function isHeld(): (hold: HeldMove) => Statement<{ same: string }> {
 /**
  * Extends the leases of all runs that a process drives, and returns the runs that it still has,
  * with their state. If a row is locked, a step's transaction is open, which protects the run
- * without a lease.
+ * without a lease. A run that waits, was given back or is parked keeps its epoch and has no owner:
+ * its due time is not changed, also if this statement comes after the move that its sender made.
  */
 export function renewLeases(
   schema: string,
@@ -168,6 +213,7 @@ export function renewLeases(
     ), free as materialized (
       select w.run_id from ${schema}.saga_work w
         join held on held.id = w.run_id and held.epoch = w.epoch
+        where w.owner is not null
         for no key update of w skip locked
     ), renewed as (
       update ${schema}.saga_work w
@@ -200,7 +246,9 @@ export function watchRuns(schema: string): (held: readonly HeldJson[]) => Statem
   })
 }
 
-const stillHeld = (schema: string) => `select w.run_id as id, r.state from ${schema}.saga_work w
+const stillHeld = (
+  schema: string,
+) => `select w.run_id as id, w.epoch, r.state from ${schema}.saga_work w
       join held on held.id = w.run_id and held.epoch = w.epoch
       join ${schema}.saga_runs r on r.id = w.run_id`
 
@@ -211,6 +259,7 @@ export interface HeldJson {
 
 export interface HeldState {
   readonly id: string
+  readonly epoch: string
   readonly state: string
 }
 
