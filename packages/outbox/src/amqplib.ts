@@ -92,7 +92,10 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
     // An error closes the connection, and the messages under way are rejected. Without a listener
     // the error would end the process.
     connection.on('error', () => {})
-    const channel = await connection.createConfirmChannel()
+    const channel = await connection.createConfirmChannel().catch((error) => {
+      void ended(connection)
+      throw error
+    })
     const result: Opened = { connection, channel, refusal: undefined }
     channel.on('error', (error) => {
       result.refusal = named(error)

@@ -148,6 +148,23 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
+        title: 'that were started again are not ended by the old verdict, sent again',
+        async run({ log, reader, event, append }) {
+          const by = await reader()
+          await append(event())
+          await by.advance((await by.readAll()).map((each) => retrying(each)))
+          const [first] = (await by.takeDue()).deliveries
+          assert.ok(first)
+          await by.settle(first, { kind: 'retrying', delayMs: 0 })
+          const [second] = (await by.takeDue()).deliveries
+          assert.ok(second)
+          await by.settle(first, { kind: 'retrying', delayMs: 0 })
+          assert.equal((await log.deadLetters.get(first.id))?.attempts, 2)
+          await by.settle(second, { kind: 'done' })
+          assert.deepEqual(await by.takeDue(), { deliveries: [], nextInMs: null })
+        },
+      },
+      {
         title: 'that are named in `except` are left out',
         async run({ reader, events, append }) {
           const by = await reader()

@@ -95,6 +95,20 @@ export const ofDeliveries: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'takes an old verdict for that of the attempt under way',
+    replaced: (log) => ({
+      settle: (request) =>
+        log.settle({
+          ...request,
+          settled: request.settled.map(({ claimed: _, ...each }) => each),
+        }),
+    }),
+    caughtBy: [
+      'deliveries: are settled once, however often the verdict is sent',
+      'deliveries: that were started again are not ended by the old verdict, sent again',
+    ],
+  },
+  {
     fault: 'gives out again what is under way',
     replaced: (log) => ({ takeDue: (request) => log.takeDue({ ...request, except: [] }) }),
     caughtBy: ['deliveries: that are named in `except` are left out'],

@@ -161,7 +161,8 @@ export interface EventLog<Tx = unknown> extends LogInbox<Tx> {
 
   /**
    * Records how deliveries ended. Fenced by the epoch of each slot; for the slots in `lost` nothing
-   * was written. A verdict sent again changes nothing, also if the letter was redriven since.
+   * was written. A verdict sent again changes nothing, also if the letter was redriven since, or
+   * was started again.
    */
   settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
 

@@ -6,12 +6,12 @@ import {
   type HeldSlot,
   type Intake,
   isCausedByOne,
-  type Later,
   type LoggedEvent,
   OncekeyError,
   type OutboxEvent,
   outboxEvent,
 } from '@oncekey/core'
+import { type AttemptClock, goOn, stand } from './attempt-clock.ts'
 import type { Consumer } from './consumer.ts'
 import { type DeliveredEvent, deliveredEvent } from './delivered-event.ts'
 import { beginWait, type IntakeWait } from './intake-wait.ts'
@@ -49,7 +49,8 @@ export interface AttemptState<Tx> {
   /** Makes the ids of emitted events. Those of a batch are new each time, as its events differ. */
   idOf: ((event: EmittedEvent, data: string) => string) | undefined
   controller: AbortController | undefined
-  timer: Later | undefined
+  /** Undefined for a consumer that is synchronous, and until it has returned a promise. */
+  clock: AttemptClock | undefined
   /**
    * Set when the attempt has ended, with the reason. What the consumer does after that has no
    * effect.
@@ -107,26 +108,35 @@ async function opened<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
 }
 
 async function takeIn<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
-  const { consumer, events, log, slots } = state
+  const intake = await opening(state)
+  if (intake.fresh.size > 0) return intake
+  state.duplicate = true
+  await intake.rollback()
+  throw takenIn(state.consumer)
+}
+
+/** Waits for the log's transaction. Meanwhile the clock of the attempt stands. */
+async function opening<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
+  const { clock, consumer, events, log, slots } = state
   const wait = beginWait()
   state.intakeWait = wait
-  const intake = await log
-    .takeIn({
+  if (clock !== undefined) stand(clock)
+  try {
+    const intake = await log.takeIn({
       consumer: consumer.name,
       eventIds: events.map(({ id }) => id),
       slots: [...new Set(slots)].map(({ slot, epoch }) => ({ slot, epoch })),
       timeoutMs: consumer.attemptTimeoutMs,
       signal: wait.signal,
     })
-    .catch((error) => {
-      wait.failed = { error }
-      throw error
-    })
-  state.intakeWait = undefined
-  if (intake.fresh.size > 0) return intake
-  state.duplicate = true
-  await intake.rollback()
-  throw takenIn(consumer)
+    state.intakeWait = undefined
+    return intake
+  } catch (error) {
+    wait.failed = { error }
+    throw error
+  } finally {
+    if (state.clock !== undefined && state.over === undefined) goOn(state.clock)
+  }
 }
 
 export async function transaction<Tx>(state: AttemptState<Tx>): Promise<Tx> {

@@ -1,5 +1,4 @@
 import {
-  callLater,
   type DeliverTrace,
   deliverTrace,
   type EventLog,
@@ -9,11 +8,12 @@ import {
   tell,
 } from '@oncekey/core'
 import { isPromise } from '@oncekey/core/options'
+import { attemptClock, end, goOn, stand } from './attempt-clock.ts'
 import { batchContext, eachContext } from './attempt-context.ts'
 import { type AttemptOutcome, type AttemptState, failedWith } from './attempt-state.ts'
 import type { Consumer } from './consumer.ts'
 import { deliveredEvent, deliveredFacts } from './delivered-event.ts'
-import { endedWaiting } from './intake-wait.ts'
+import { endedWaiting, isWaiting } from './intake-wait.ts'
 
 export interface Attempt {
   /**
@@ -26,7 +26,7 @@ export interface Attempt {
 /**
  * Calls a consumer with one event, or with a batch of them. `end` is called exactly once. If the
  * consumer is synchronous, that is before this function returns; otherwise it is no later than
- * after the attempt's timeout plus the time of a commit.
+ * after the attempt's timeout, a wait for the transaction of the same length, and a commit.
  */
 export function startAttempt<Tx>(
   log: EventLog<Tx>,
@@ -50,7 +50,7 @@ export function startAttempt<Tx>(
     emitted: undefined,
     idOf: undefined,
     controller: undefined,
-    timer: undefined,
+    clock: undefined,
     over: undefined,
     duplicate: false,
     own: undefined,
@@ -100,8 +100,10 @@ function start<Tx>(state: AttemptState<Tx>): void {
     succeed(state)
     return
   }
-  const { consumer } = state
-  state.timer = callLater(() => abort(state, tooSlow(consumer)), consumer.attemptTimeoutMs)
+  const { attemptTimeoutMs } = state.consumer
+  state.clock = attemptClock(attemptTimeoutMs, () => abort(state, outOfTime(state)))
+  if (isWaiting(state)) stand(state.clock)
+  else goOn(state.clock)
   // A foreign thenable may throw from `then` or call back twice; a real promise does neither.
   Promise.resolve(result).then(
     () => succeed(state),
@@ -135,7 +137,7 @@ function succeed<Tx>(state: AttemptState<Tx>): void {
   }
   commit(state).then(
     () => state.end(DONE),
-    (error) => state.end(state.duplicate ? DONE : { kind: 'failed', error, isOwn: false }),
+    (error) => state.end(state.duplicate ? DONE : { kind: 'failed', error, isOwn: isOfLog(error) }),
   )
 }
 
@@ -152,7 +154,7 @@ function fail<Tx>(state: AttemptState<Tx>, thrown: unknown): void {
 
 function close<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
   state.over = reason
-  state.timer?.cancel()
+  if (state.clock !== undefined) end(state.clock)
 }
 
 async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {
@@ -166,6 +168,17 @@ async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {
 }
 
 /**
+ * Whether a commit failed for a reason that is the log's and not the consumer's: it did not answer,
+ * or could not be asked. An error that the consumer's writes have caused is the database's own, or
+ * has one of these codes.
+ */
+function isOfLog(error: unknown): boolean {
+  return error instanceof OncekeyError && !OF_THE_CONSUMER.has(error.code)
+}
+
+const OF_THE_CONSUMER = new Set<OncekeyError['code']>(['transaction-aborted', 'transaction-ended'])
+
+/**
  * Rolls the attempt's transaction back. Never rejects. A transaction that is still opening is
  * rolled back as soon as it is open.
  */
@@ -176,10 +189,13 @@ async function rollBack<Tx>(state: AttemptState<Tx>): Promise<void> {
 
 const DONE: AttemptOutcome = { kind: 'done' }
 
-function tooSlow<Tx>({ name, attemptTimeoutMs }: Consumer<Tx>): OncekeyError {
+function outOfTime<Tx>(state: AttemptState<Tx>): OncekeyError {
+  const { name, attemptTimeoutMs } = state.consumer
   return new OncekeyError(
     'delivery-timeout',
-    `Consumer "${name}" took longer than ${attemptTimeoutMs} ms (attemptTimeoutMs).`,
+    isWaiting(state)
+      ? `Consumer "${name}" got no transaction within ${attemptTimeoutMs} ms (attemptTimeoutMs).`
+      : `Consumer "${name}" took longer than ${attemptTimeoutMs} ms (attemptTimeoutMs).`,
   )
 }
 

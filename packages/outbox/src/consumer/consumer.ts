@@ -81,14 +81,19 @@ export interface ConsumerSettings {
   readonly concurrency?: number
   /** How many attempts an event gets before it is a dead letter. @default 10 */
   readonly maxAttempts?: number
-  /** How long one attempt may take. Milliseconds. @default 30_000 */
+  /**
+   * How long one attempt may take, without its wait for `transaction()` or `begin()`. That may take
+   * as long again; an event that gets no transaction in that time is postponed. Milliseconds.
+   * @default 30_000
+   */
   readonly attemptTimeoutMs?: number
   /** How long to wait before the next attempt. @default backoff() */
   readonly backoff?: Backoff
   /**
    * Decides which errors, besides {@link PermanentError}, make an event a dead letter at once,
    * because retrying cannot help. It is not asked about errors that the relay itself makes: the
-   * time limit, and what `transaction()`, `begin()` and `emit()` throw. @default none
+   * time limit, what `transaction()`, `begin()` and `emit()` throw, and a commit that the log did
+   * not answer. @default none
    */
   readonly isPermanent?: (error: unknown) => boolean
   /**

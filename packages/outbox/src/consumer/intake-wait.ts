@@ -5,7 +5,6 @@ import { delayAfter } from './verdict.ts'
 
 /** The wait of an attempt for its transaction. */
 export interface IntakeWait {
-  readonly since: number
   /** Aborts when the attempt ends, so that it leaves the queue for a transaction. */
   readonly signal: AbortSignal
   /** The error with which the log ended the wait. */
@@ -16,11 +15,15 @@ export interface IntakeWait {
 export function beginWait(): IntakeWait {
   const controller = new AbortController()
   return {
-    since: performance.now(),
     signal: controller.signal,
     failed: undefined,
     end: () => controller.abort(),
   }
+}
+
+/** Whether the attempt waits for its transaction, and has neither got it nor failed to. */
+export function isWaiting({ intakeWait }: WithWait): boolean {
+  return intakeWait !== undefined && intakeWait.failed === undefined
 }
 
 /**
@@ -28,22 +31,15 @@ export function beginWait(): IntakeWait {
  * postponed, because it was not tried: with `concurrency` above `maxTransactions` and a slow
  * consumer, an event may miss its turn at every attempt, and would become a dead letter by waiting.
  *
- * That is so if the log itself said that none came free, or if most of the attempt's time was spent
- * waiting. An attempt that asked for a transaction shortly before its end took too long itself.
+ * That is so if the log itself said that none came free, or if the time ran out during the wait,
+ * which counts towards no other limit than its own.
  */
 export function endedWaiting<Tx>(
-  {
-    consumer,
-    number,
-    intakeWait,
-  }: {
-    readonly consumer: Consumer<Tx>
-    readonly number: number
-    readonly intakeWait: IntakeWait | undefined
-  },
+  attempt: { readonly consumer: Consumer<Tx>; readonly number: number } & WithWait,
   error: unknown,
 ): unknown {
-  if (intakeWait === undefined || !isForLackOfOne(intakeWait, error, consumer)) return error
+  if (!isForLackOfOne(attempt, error)) return error
+  const { consumer, number } = attempt
   return new PostponedError(
     `Consumer "${consumer.name}" got no transaction in its time, so the event was not tried.`,
     delayAfter(consumer, number),
@@ -51,13 +47,14 @@ export function endedWaiting<Tx>(
   )
 }
 
-function isForLackOfOne<Tx>(
-  { since, failed }: IntakeWait,
-  error: unknown,
-  { attemptTimeoutMs }: Consumer<Tx>,
-): boolean {
-  if (failed !== undefined) return error === failed.error && isOf('store-busy', error)
-  return isOf('delivery-timeout', error) && performance.now() - since >= attemptTimeoutMs / 2
+interface WithWait {
+  readonly intakeWait: IntakeWait | undefined
+}
+
+function isForLackOfOne(attempt: WithWait, error: unknown): boolean {
+  if (isWaiting(attempt)) return isOf('delivery-timeout', error)
+  const failed = attempt.intakeWait?.failed
+  return failed !== undefined && error === failed.error && isOf('store-busy', error)
 }
 
 function isOf(code: OncekeyError['code'], error: unknown): boolean {

@@ -85,9 +85,9 @@ export interface DeadLetters {
 export function deadLetters(source: DeadLetterSource): DeadLetters {
   return {
     list: async (filter = {}, page = {}) =>
-      source.list(checkedFilter('list', filter), { limit: 100, ...page }),
+      source.list(checkedFilter('list', filter), limited(page)),
     retrying: async (filter = {}, page = {}) =>
-      source.listRetrying(checkedRetryingFilter('retrying', filter), { limit: 100, ...page }),
+      source.listRetrying(checkedRetryingFilter('retrying', filter), limited(page)),
     get: (id) => source.get(id),
     async preview(filter) {
       checkedFilter('preview', filter)
@@ -123,4 +123,9 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     },
     stats: () => source.stats(),
   }
+}
+
+/** A page with a limit, also where the one given is `undefined`. */
+function limited<Page extends { readonly limit?: number }>(page: Page): Page & { limit: number } {
+  return { ...page, limit: page.limit ?? 100 }
 }

@@ -2,6 +2,8 @@ import {
   checkedPace,
   type DeadLetterFilter,
   type DeadLetterSource,
+  messageOf,
+  OncekeyError,
   OptionsError,
   type Redrives,
   type Resolution,
@@ -37,12 +39,13 @@ export async function redrive(
   const refused: Resolution[] = []
   let after: string | undefined
   let isCancelled = false
+  const patience = patienceOf(id, ratePerSecond)
   for (;;) {
     if (signal?.aborted && !isCancelled) {
       await redrives.cancel(id, { actor: actor ?? 'the caller', note: 'Aborted by its signal.' })
       isCancelled = true
     }
-    const { nextInMs } = await redrives.carry()
+    const nextInMs = await patience.carried(redrives)
     const state = await redrives.get(id)
     after = await collect(redrives, id, after, { redriven, refused })
     if (state === undefined) break
@@ -51,11 +54,54 @@ export async function redrive(
       const untaken = await leftOf(source, filter, redriven, refused)
       return { id, matched: state.matched, preview: false, redriven, refused: untaken }
     }
+    patience.seen(redriven.length + refused.length)
     await sleep(Math.min(Math.max(nextInMs ?? 0, 1), LOOK_EVERY_MS), signal)
   }
   // The redrive was purged while this function waited for it.
   return { id, matched: redriven.length, preview: false, redriven, refused }
 }
+
+/**
+ * Carries redrives although that fails: what fails may be a portion of another redrive, and this
+ * one is on record, where others carry it, too. It is given up once it has not got on for three
+ * times as long as its rate needs for a letter, and for half a minute at least.
+ */
+function patienceOf(id: string, ratePerSecond: number) {
+  const longestMs = Math.max(LEAST_PATIENCE_MS, 3_000 / ratePerSecond)
+  let done = 0
+  let since = performance.now()
+  let failure: { readonly error: unknown } | undefined
+
+  return {
+    async carried(redrives: Redrives): Promise<number | null> {
+      try {
+        return (await redrives.carry()).nextInMs
+      } catch (error) {
+        failure ??= { error }
+        return LOOK_EVERY_MS
+      }
+    },
+
+    /** Takes how many letters were dealt with. Throws once it is given up. */
+    seen(count: number): void {
+      if (count !== done) {
+        done = count
+        since = performance.now()
+        failure = undefined
+      }
+      if (failure === undefined || performance.now() - since < longestMs) return
+      const { error } = failure
+      throw new OncekeyError(
+        'store-unavailable',
+        `Redrive ${id} is on record, and has not got on for ${Math.round(longestMs / 1_000)} s: ` +
+          `${messageOf(error)}. It goes on once it can; look at it, or cancel it, by its id.`,
+        { cause: error },
+      )
+    },
+  }
+}
+
+const LEAST_PATIENCE_MS = 30_000
 
 /** The redrives of a source. Throws `OptionsError` if it keeps none. */
 export function requiredRedrives(source: DeadLetterSource, verb: string): Redrives {

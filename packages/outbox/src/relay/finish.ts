@@ -50,6 +50,8 @@ async function close<Tx>(state: RunnerState<Tx>, renewing: Promise<unknown>): Pr
   // Noted before the waits, during which this relay may give up on the log.
   const mine = [...slots.values()]
   const told = (error: unknown): void => report(state, 'advance', error)
+  // Before the log is asked what is held, which may take long: what has ended has to be on record.
+  await writeAll(state, true).catch(told)
   await fileUnended(state).catch(told)
   await writeAll(state, true).catch(told)
   await takeBackStarts(state, suspects).catch(told)

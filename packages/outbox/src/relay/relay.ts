@@ -18,8 +18,9 @@ export interface Relay {
    * and one page of new events (`batchSize`), waits for the consumers, and moves the cursors.
    * Returns how many events were handled, failed attempts included. 0: there was nothing in the
    * slots that this relay got; there may be something in those of other relays. Only the
-   * `attemptTimeoutMs` of its attempts limits how long a round takes; a call of `stop` ends it
-   * sooner. The relay keeps its slots between rounds; call `stop` after the last one.
+   * `attemptTimeoutMs` of its attempts limits how long a round takes, and their waits for a
+   * transaction, which have the same limit; a call of `stop` ends it sooner. The relay keeps its
+   * slots between rounds; call `stop` after the last one.
    *
    * A round that is called while `stop` is under way begins when that is over; one that `stop`
    * meets before it has begun handles nothing. Ends when the rounds of all consumers have, also if

@@ -83,26 +83,75 @@ test('a consumer that returns without awaiting its transaction has taken the eve
   await relay.stop()
 })
 
-test('an event for which the consumer takes too long itself is not postponed', async () => {
-  const { log, emit } = crowded(Number.POSITIVE_INFINITY)
-  const late = consumer<any>({
-    name: 'late',
+/** A log in memory whose transactions are opened as `opening` says. */
+function openedLater(opening: (count: number) => Promise<unknown>) {
+  const { log, emit } = logOf()
+  let count = 0
+  const slow: EventLog<any> = {
+    ...log,
+    async takeIn(request) {
+      count += 1
+      await opening(count)
+      return await log.takeIn(request)
+    },
+  }
+  return { log: slow, emit }
+}
+
+const ofMs = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+test('the time of an attempt stands while it waits for its transaction', async () => {
+  const { log, emit } = openedLater(() => ofMs(150))
+  const ends: unknown[] = []
+  const slow = consumer<any>({
+    name: 'slow',
     startAt: 'now',
-    maxAttempts: 2,
+    maxAttempts: 1,
     attemptTimeoutMs: 200,
-    backoff: () => 1,
-    async handle({ transaction }) {
-      await new Promise((resolve) => setTimeout(resolve, 150))
+    async handle({ event, transaction, signal }) {
+      await ofMs(50)
       await transaction()
+      await ofMs(50)
+      ends.push([event.subject, signal.aborted])
     },
   })
-  const relay = createRelay({ ...quick, log, consumers: [late] })
+  const relay = createRelay({ ...quick, log, consumers: [slow] })
   await relay.runOnce()
-  relay.start()
-  try {
-    await emit('order-1')
-    await waitFor(async () => (await log.deadLetters.count({})) === 1, { what: 'the dead letter' })
-  } finally {
-    await relay.stop()
-  }
+  await emit('order-1')
+  while ((await relay.runOnce()) > 0);
+  expect(ends).toEqual([['order-1', false]])
+  expect(await log.deadLetters.count({})).toBe(0)
+  await relay.stop()
 })
+
+test.each([
+  ['before it asks for its transaction', () => ofMs(1), false],
+  ['after a long wait for its transaction', () => ofMs(150), true],
+] as const)(
+  'an event for which the consumer takes too long itself is not postponed: %s',
+  async (_, opening, isFirst) => {
+    const { log, emit } = openedLater(opening)
+    const late = consumer<any>({
+      name: 'late',
+      startAt: 'now',
+      maxAttempts: 2,
+      attemptTimeoutMs: 200,
+      backoff: () => 1,
+      async handle({ transaction }) {
+        if (isFirst) await transaction()
+        await new Promise(() => {})
+      },
+    })
+    const relay = createRelay({ ...quick, log, consumers: [late] })
+    await relay.runOnce()
+    relay.start()
+    try {
+      await emit('order-1')
+      await waitFor(async () => (await log.deadLetters.count({})) === 1, {
+        what: 'the dead letter',
+      })
+    } finally {
+      await relay.stop()
+    }
+  },
+)

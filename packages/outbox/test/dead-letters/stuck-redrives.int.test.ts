@@ -1,3 +1,4 @@
+import { deadLetters } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { startProxy } from '@oncekey/test-servers'
 import { afterEach, expect, test } from 'vitest'
@@ -32,6 +33,16 @@ test.each([
   const id = (await redrives?.start({ origin }, { ratePerSecond: 1_000 })) ?? ''
   for (let times = 0; times < 3; times++) await redrives?.carry().catch(() => {})
   expect(await redrives?.get(id)).toMatchObject({ redriven: 3 })
+})
+
+// A bug: whoever waited for a redrive got the error of another one's portion, and no id, though the
+// redrive was on record and went on.
+test('who waits for a redrive does not get the failures of others', async () => {
+  const log = postgresLog({ client: database.pool() })
+  await withDeadLetters(database, log, 'mine', ['one', 'two', 'three'])
+  await stuck({ kind: 'dead-letters', filter: '{"deadBefore":"never"}' })
+  const { redriven } = await deadLetters(log.deadLetters).redrive({ origin: 'mine' })
+  expect(redriven).toHaveLength(3)
 })
 
 test('a portion that failed is tried again', async () => {

@@ -17,7 +17,10 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
   const { client, schemaName, transactions, maxTransactions, statements } = log
   const { consumer, eventIds, slots, timeoutMs, signal } = request
   const until = performance.now() + timeoutMs
-  const permit = await transactions.take({ timeoutMs, ...(signal && { signal }) })
+  // What is left is for the connection and BEGIN, also for whoever has waited longest.
+  const permitMs = timeoutMs * PERMIT_SHARE
+  const wait = { timeoutMs: permitMs, who: consumer, ...(signal && { signal }) }
+  const permit = await transactions.take(wait)
   if (signal?.aborted) {
     permit?.()
     throw new OncekeyError('store-busy', 'Whoever waited for this transaction has gone.')
@@ -26,7 +29,7 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
     throw new OncekeyError(
       'store-busy',
       `${maxTransactions} transactions of consumers are open, as many as maxTransactions allows, and ` +
-        `none ended within ${timeoutMs} ms.`,
+        `none came free for this one within ${Math.round(permitMs)} ms.`,
     )
   }
   try {
@@ -104,6 +107,9 @@ function intakeError(error: unknown): unknown {
   }
   return isOutcomeKnown(error) ? error : commitFailed(error)
 }
+
+/** The part of the time for a transaction that may be spent on waiting for a permit. */
+const PERMIT_SHARE = 0.9
 
 const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'

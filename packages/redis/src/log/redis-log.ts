@@ -229,11 +229,12 @@ async function settle(
     epoch,
     settled: settled
       .filter((each) => each.slot === slot)
-      .map(({ id, verdict, attempt, startsLeft }) => ({
+      .map(({ id, verdict, attempt, startsLeft, claimed }) => ({
         number: id.slice(id.indexOf('-') + 1),
         verdict,
         attempt,
         ...(startsLeft !== undefined && { startsLeft }),
+        ...(claimed !== undefined && { claimed }),
       })),
   }))
   const ended = await log.writeSlots(settleDeliveriesScript, asked, (slots) => ({

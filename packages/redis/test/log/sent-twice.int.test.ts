@@ -1,4 +1,4 @@
-import type { EventLog } from '@oncekey/core'
+import type { EventLog, HeldSlot } from '@oncekey/core'
 import { redisLog } from '@oncekey/redis'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
@@ -58,33 +58,36 @@ test('a start that the client sends twice is counted once', async () => {
   expect((await due()).deliveries.map(({ starts }) => starts)).toEqual([3])
 })
 
+/** Appends an event and makes a dead letter of it; returns what is held. */
+async function fileDead(log: EventLog<never>): Promise<HeldSlot[]> {
+  const event = eventOf()
+  await log.append([event])
+  const held = await hold(log)
+  const { events, next } = await readAll(log, held)
+  const verdict = { kind: 'dead', reason: 'permanent' } as const
+  await log.advance({
+    consumer: 'email',
+    slots: next.map((each) => ({
+      slot: each.slot,
+      position: each.position,
+      epoch: held.find(({ slot }) => slot === each.slot)?.epoch ?? '',
+      calm: false,
+      failed: events
+        .filter(({ slot }) => slot === each.slot)
+        .map((failed) => ({ event: failed, verdict, attempt })),
+    })),
+  })
+  return held.map(({ slot, epoch }) => ({ slot, epoch }))
+}
+
 // A bug: the second copy found the letters put back or discarded, and said it had refused them.
 test('an act on letters that the client sends twice tells what it has done', async () => {
-  const file = async (log: EventLog<never>) => {
-    const event = eventOf()
-    await log.append([event])
-    const held = await hold(log)
-    const { events, next } = await readAll(log, held)
-    const verdict = { kind: 'dead', reason: 'permanent' } as const
-    await log.advance({
-      consumer: 'email',
-      slots: next.map((each) => ({
-        slot: each.slot,
-        position: each.position,
-        epoch: held.find(({ slot }) => slot === each.slot)?.epoch ?? '',
-        calm: false,
-        failed: events
-          .filter(({ slot }) => slot === each.slot)
-          .map((failed) => ({ event: failed, verdict, attempt })),
-      })),
-    })
-  }
   const outcomes = async (log: EventLog<never>) => {
-    await file(log)
+    await fileDead(log)
     const by = { actor: 'ops', note: 'because' }
     const { redriven, refused } = await log.deadLetters.redrive({}, { limit: 10, ...by })
     await client.flushdb()
-    await file(log)
+    await fileDead(log)
     const { items } = await log.deadLetters.list({}, { limit: 10 })
     const ids = items.map(({ id }) => id)
     const discarded = await log.deadLetters.discard(ids, 'because', { actor: 'ops' })
@@ -94,4 +97,36 @@ test('an act on letters that the client sends twice tells what it has done', asy
   // The server has to know the scripts.
   expect(await outcomes(logOf())).toEqual([1, [], ['discarded']])
   expect(await outcomes(redisLog({ client: sendingTwice() }))).toEqual([1, [], ['discarded']])
+})
+
+// A bug: the copy found the letter dead again, and put it back once more.
+test('an act that arrives again later puts nothing back that has died since', async () => {
+  const sent: (() => Promise<unknown>)[] = []
+  const noting = new Proxy(client, {
+    get(target, name) {
+      const own = Reflect.get(target, name, target)
+      if (name !== 'evalshaBuffer') return own
+      return (sha: string, ...given: unknown[]) => {
+        if (sha === redriveDeadScript.sha) sent.push(() => own.call(target, sha, ...given))
+        return own.call(target, sha, ...given)
+      }
+    },
+  })
+  const log = redisLog({ client: noting })
+  const slots = await fileDead(log)
+  await log.deadLetters.redrive({}, { limit: 10, actor: 'ops' })
+  const { deliveries } = await log.takeDue({ consumer: 'email', slots, except: [], limit: 10 })
+  const verdict = { kind: 'dead', reason: 'permanent' } as const
+  const settled = deliveries.map((each) => ({
+    id: each.id,
+    slot: each.event.slot,
+    verdict,
+    attempt,
+    claimed: each,
+  }))
+  expect(settled.length).toBe(1)
+  await log.settle({ consumer: 'email', slots, settled })
+  for (const again of sent) await again()
+  const { items } = await log.deadLetters.list({}, { limit: 10 })
+  expect(items.map(({ redrives }) => redrives)).toEqual([1])
 })

@@ -131,7 +131,8 @@ ${clockLua}
 ${deliveryLua}
 ${eachDeadLua}
 local function is_meant(i, state)
-  return state.state == 'dead' and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
+  return state.state == 'dead' and state.acted ~= ARGV[3]
+    and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
 end
 local function redrive(i, n, state)
   state.state, state.attempts, state.starts = 'retrying', 0, 0

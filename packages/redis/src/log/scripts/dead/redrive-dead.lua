@@ -11,8 +11,10 @@
 -- ARGV[2]     the note of the actor
 -- ARGV[3]     the name of this act: a client that lost a connection may send it again
 -- ARGV[4..]   for each consumer in a slot the number of deliveries, then their numbers
+-- A letter that this act has put back, and that is dead again, is not meant a second time.
 local function is_meant(i, state)
-  return state.state == 'dead' and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
+  return state.state == 'dead' and state.acted ~= ARGV[3]
+    and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
 end
 
 local function redrive(i, n, state)

@@ -149,9 +149,15 @@ export const settleDeliveriesLua: string = `
 ${clockLua}
 ${cursorLua}
 ${deliveryLua}
-local function settle(i, n, verdict, detail, try, starts_left)
+local function is_recorded(state, attempts, redrives)
+  if attempts == '' then
+    return state.starts <= state.attempts
+  end
+  return state.attempts ~= tonumber(attempts) or state.redrives ~= tonumber(redrives)
+end
+local function settle(i, n, verdict, detail, try, starts_left, attempts, redrives)
   local state = state_of(KEYS[i + 1], n)
-  if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
+  if not state or state.state ~= 'retrying' or is_recorded(state, attempts, redrives) then
     return
   end
   if verdict == 'done' and state.redrives == 0 then
@@ -190,11 +196,11 @@ for i = 1, #KEYS, 6 do
   if not held then
     lost[#lost + 1] = (i - 1) / 6
   else
-    for d = at, at + count * 5 - 1, 5 do
-      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3], ARGV[d + 4])
+    for d = at, at + count * 7 - 1, 7 do
+      settle(i, unpack(ARGV, d, d + 6))
     end
   end
-  at = at + count * 5
+  at = at + count * 7
 end
 return lost
 `

@@ -11,13 +11,21 @@
 -- ARGV[1]     consumer
 -- ARGV[2..]   for each slot its epoch, the number of deliveries, and for each: its number, 'done',
 --             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or
---             nothing, and for one that is given back untried the starts that stay on record, or
---             nothing
-local function settle(i, n, verdict, detail, try, starts_left)
+--             nothing, for one that is given back untried the starts that stay on record, or
+--             nothing, and the attempts and redrives that it had when it was claimed, or nothing
+
+-- Whether this verdict is on record, and was sent again because the reply was lost. The delivery
+-- may have been started again since, so its starts do not tell, except where the caller does not.
+local function is_recorded(state, attempts, redrives)
+  if attempts == '' then
+    return state.starts <= state.attempts
+  end
+  return state.attempts ~= tonumber(attempts) or state.redrives ~= tonumber(redrives)
+end
+
+local function settle(i, n, verdict, detail, try, starts_left, attempts, redrives)
   local state = state_of(KEYS[i + 1], n)
-  -- The delivery has not been started since its last verdict, so this verdict is recorded already,
-  -- and was sent again because the reply was lost.
-  if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
+  if not state or state.state ~= 'retrying' or is_recorded(state, attempts, redrives) then
     return
   end
   if verdict == 'done' and state.redrives == 0 then
@@ -57,10 +65,10 @@ for i = 1, #KEYS, 6 do
   if not held then
     lost[#lost + 1] = (i - 1) / 6
   else
-    for d = at, at + count * 5 - 1, 5 do
-      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3], ARGV[d + 4])
+    for d = at, at + count * 7 - 1, 7 do
+      settle(i, unpack(ARGV, d, d + 6))
     end
   end
-  at = at + count * 5
+  at = at + count * 7
 end
 return lost

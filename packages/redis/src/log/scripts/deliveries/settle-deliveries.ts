@@ -21,11 +21,13 @@ export const settleDeliveriesScript: Script<SettleDeliveriesQuestion, number[]> 
     ...slots.flatMap(({ epoch, settled }) => [
       epoch,
       settled.length,
-      ...settled.flatMap(({ number, verdict, attempt, startsLeft = '' }) => [
+      ...settled.flatMap(({ number, verdict, attempt, startsLeft = '', claimed }) => [
         number,
         ...verdictArguments(verdict),
         attempt === null ? '' : JSON.stringify(attempt),
         startsLeft,
+        claimed?.attempts ?? '',
+        claimed?.redrives ?? '',
       ]),
     ]),
   ],
@@ -37,7 +39,7 @@ type Settled = Settle['settled'][number]
 export interface SettleDeliveriesQuestion {
   readonly consumer: string
   readonly slots: readonly (HeldSlot & {
-    readonly settled: readonly (Pick<Settled, 'verdict' | 'attempt' | 'startsLeft'> & {
+    readonly settled: readonly (Pick<Settled, 'verdict' | 'attempt' | 'startsLeft' | 'claimed'> & {
       readonly number: string
     })[]
   })[]
