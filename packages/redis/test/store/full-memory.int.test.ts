@@ -59,8 +59,8 @@ describe('a Redis whose memory is full', () => {
     await expectReplay(store, claim, 'done')
   })
 
-  // A bug: while the memory was full no lease was renewed, so all handlers that ran were aborted, and
-  // ran again once there was room.
+  // A bug: while the memory was full no lease was renewed, so all handlers that ran were aborted,
+  // and ran again once there was room.
   test('still renews leases and ends attempts', async () => {
     const store = redisStore({ client })
     const [claim, other] = [claimOf({ leaseMs: 1 }), claimOf()]
