@@ -15,6 +15,7 @@ import { lostIsSuperseded } from './broken-stores/of-attempts/lost-is-superseded
 import { releaseDoesNothing } from './broken-stores/of-attempts/release-does-nothing.ts'
 import { releaseRemembers } from './broken-stores/of-attempts/release-remembers.ts'
 import { releaseWithoutOwner } from './broken-stores/of-attempts/release-without-owner.ts'
+import { releasedBeforeIsOver } from './broken-stores/of-attempts/released-before-is-over.ts'
 import { renewInVain } from './broken-stores/of-attempts/renew-in-vain.ts'
 import { renewWithoutOwner } from './broken-stores/of-attempts/renew-without-owner.ts'
 import { settlesAtOnce } from './broken-stores/of-attempts/settles-at-once.ts'
@@ -122,6 +123,7 @@ export const brokenStores: readonly BrokenStore[] = [
   lossyBytes,
   lostIsAlwaysRestored,
   lostIsSuperseded,
+  releasedBeforeIsOver,
   mismatchOverwrites,
   neverHolds,
   neverWaits,

@@ -53,7 +53,10 @@ export function attempts({
       transaction: noTransaction,
 
       async complete(completion) {
-        const question = { keys, token, fingerprint, completion, keyRetentionMs, resultRetentionMs }
+        const question = {
+          ...{ keys, token, number, fingerprint, completion },
+          ...{ keyRetentionMs, resultRetentionMs },
+        }
         const sent = write(completeScript, question)
         try {
           return await sent.inTime
@@ -66,7 +69,7 @@ export function attempts({
         }
       },
 
-      release: () => end(releaseScript, { keys, token }),
+      release: () => end(releaseScript, { keys, token, number }),
 
       abandon: () => end(abandonScript, { keys, token, number, fingerprint, keyRetentionMs }),
 

@@ -125,7 +125,14 @@ export function fixtureOf({
     async lose({ key }) {
       const [record] = (await read('keys', `*:key:*:${key}`)).flat().map(String)
       if (record === undefined) throw new Error(`There is no record of ${key}`)
+      const freed = (await read('hget', record, 'freed')).flat()
+      const past = (await read('hget', record, 'past')).flat()
       await read('del', record)
+      // A key that was released before the claim is back as it was.
+      if (freed.includes('1')) {
+        await read('hset', record, 'v', '1', 'state', 'free', 'past', past.join('') || '\n')
+        await read('pexpire', record, 3_600_000)
+      }
     },
     ...(unanswered !== undefined && { unanswered }),
     ...(sentTwice !== undefined && { sentTwice }),

@@ -49,6 +49,29 @@ async function failOver(): Promise<void> {
   })
 }
 
+/** From then on the replica receives nothing: it is disconnected and refused. */
+async function loseReplica(): Promise<void> {
+  const { primary } = group
+  await primary.cli('config', 'set', 'requirepass', 'unknown to the replica')
+  const signedIn = ['-a', 'unknown to the replica', '--no-auth-warning']
+  await primary.cli(...signedIn, 'client', 'kill', 'type', 'replica')
+}
+
+async function crashAndPromote(): Promise<void> {
+  const { primary, replicas } = group
+  await primary.crash()
+  await waitFor(async () => (await group.primaryPort()) === replicas[0]?.port, {
+    what: 'the failover',
+    timeoutMs: 30_000,
+  })
+}
+
+async function replicated(): Promise<void> {
+  const client = connect()
+  await client.set('written', '1')
+  expect(await client.wait(1, 10_000)).toBe(1)
+}
+
 describe('a failover during a request', () => {
   test('away from a primary that hangs is followed by a client with the option of the README', async () => {
     const { primary } = group
@@ -99,23 +122,37 @@ describe('a failover during a request', () => {
 
   test('that loses the claim does not lose the response: the completion is stored', async () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
-    const { primary, replicas } = group
     await run(store, claimOf())
-    // From this point on the replica receives nothing: it is disconnected and refused.
-    await primary.cli('config', 'set', 'requirepass', 'unknown to the replica')
-    const signedIn = ['-a', 'unknown to the replica', '--no-auth-warning']
-    await primary.cli(...signedIn, 'client', 'kill', 'type', 'replica')
+    await loseReplica()
     const [claim, other] = [claimOf(), claimOf()]
     const [attempt, renewed] = [await run(store, claim), await run(store, other)]
-    await primary.crash()
-    await waitFor(async () => (await group.primaryPort()) === replicas[0]?.port, {
-      what: 'the failover',
-      timeoutMs: 30_000,
-    })
+    await crashAndPromote()
     expect(await renewed.renew(60_000)).toBe('held')
     expect(await kindOf(store, retryOf(other))).toBe('in-progress')
     expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
     await expectReplay(store, claim, 'done')
+  })
+
+  // A bug: the record was back as an earlier attempt had left it, and the one that ran was taken
+  // for one that had ended.
+  test.each([
+    ['was released before', 'release'],
+    ['was taken over', 'abandon'],
+  ] as const)('that loses the claim of a key that %s stores its response', async (_, end) => {
+    const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
+    const [claim, other] = [claimOf(), claimOf()]
+    for (const each of [claim, other]) await (await run(store, each))[end]()
+    await replicated()
+    await loseReplica()
+    const again = { whenUnknown: 'retake' } as const
+    const attempt = await run(store, retryOf(claim, again))
+    const renewed = await run(store, retryOf(other, again))
+    await crashAndPromote()
+    expect(await renewed.renew(60_000)).toBe('held')
+    expect(await kindOf(store, retryOf(other))).toBe('in-progress')
+    expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
+    await expectReplay(store, claim, 'done')
+    expect(await renewed.complete(completionOf())).toBe('stored')
   })
 
   test('answers 503 while it lasts: nothing hangs, and at most the requests of its last instant run again', async () => {

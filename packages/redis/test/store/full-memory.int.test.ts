@@ -59,6 +59,20 @@ describe('a Redis whose memory is full', () => {
     await expectReplay(store, claim, 'done')
   })
 
+  // A bug: while the memory was full no lease was renewed, so all handlers that ran were aborted,
+  // and ran again once there was room.
+  test('still renews leases and ends attempts', async () => {
+    const store = redisStore({ client })
+    const [claim, other] = [claimOf({ leaseMs: 1 }), claimOf()]
+    const [attempt, abandoned] = [await run(store, claim), await run(store, other)]
+    await client.config('SET', 'maxmemory', '1')
+    expect(await attempt.renew(60_000)).toBe('held')
+    await abandoned.abandon()
+    await client.config('SET', 'maxmemory', '0')
+    expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
+    expect(await kindOf(store, retryOf(other, { whenUnknown: 'hold' }))).toBe('unknown')
+  })
+
   test.each(['allkeys-lru', 'volatile-lru', 'volatile-ttl', 'allkeys-random'])(
     'and that evicts keys (%s) makes every claim fail with what to change',
     async (policy) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Claim } from '@oncekey/core'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import {
   completionOf,
@@ -35,6 +36,22 @@ export function lostAttempt(): StoreBehaviourGroup {
           assert.equal(await attempt.renew(60_000), 'held')
           expectDecision(await context.begin(context.retry(first)), 'in-progress')
           assert.equal(await attempt.complete(completionOf()), 'stored')
+        },
+      },
+      {
+        title: 'keeps its key if an earlier attempt had released that',
+        needs,
+        async run(context) {
+          const released = async (earlier: Claim) => (await context.run(earlier)).release()
+          const [renewed, completed] = [
+            await lostBy(context, released),
+            await lostBy(context, released),
+          ]
+          assert.equal(await renewed.attempt.renew(60_000), 'held')
+          expectDecision(await context.begin(context.retry(renewed.first)), 'in-progress')
+          const response = responseOf('done')
+          assert.equal(await completed.attempt.complete(completionOf({ response })), 'stored')
+          expectReplay(await context.begin(context.retry(completed.first)), response)
         },
       },
       {
@@ -95,9 +112,15 @@ export function lostAttempt(): StoreBehaviourGroup {
   }
 }
 
-async function lostBy({ fixture, claim, run }: StoreContext) {
+/** `before`: what became of the key before, by an earlier claim. */
+async function lostBy(
+  { fixture, claim, retry, run }: StoreContext,
+  before?: (earlier: Claim) => Promise<void>,
+) {
   assert.ok(fixture.lose)
-  const first = claim()
+  const earlier = claim()
+  await before?.(earlier)
+  const first = before === undefined ? earlier : retry(earlier)
   const attempt = await run(first)
   await fixture.lose(first)
   return { first, attempt }

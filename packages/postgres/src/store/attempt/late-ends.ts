@@ -23,8 +23,11 @@ import { whenSerialized } from '../../sql/when-serialized.ts'
  * again; and a key that was released stays taken until its lease ends.
  */
 export interface LateEnds {
-  /** Sends this statement, which ends an attempt of the key with this id. */
-  insist(id: string, statement: Statement): void
+  /**
+   * Sends this statement, which ends an attempt of the key with this id. If another attempt has the
+   * key, it is sent once more if `takenAgain` resolves to `true`.
+   */
+  insist(id: string, statement: Statement, takenAgain?: () => Promise<boolean>): void
   /**
    * If an end of the key is still to be sent, sends it now and waits for the answer; otherwise
    * `undefined`, which costs a claim nothing. A claim that came before the end would find the lease
@@ -43,7 +46,7 @@ export function lateEnds({
   readonly acquireTimeoutMs: number
   readonly client: Pick<SqlClient, 'query'>
 }): LateEnds {
-  const insist = createInsistence<Statement>({
+  const insist = createInsistence<LateEnd>({
     attempt: endAll,
     isHopeless: isPoolEnded,
     ...LATE_ENDS,
@@ -51,12 +54,12 @@ export function lateEnds({
   })
 
   /** One after the other, on whatever connection is free. Stops at the first without answer. */
-  async function endAll(statements: ReadonlyMap<string, Statement>): Promise<Tries> {
-    const ids = [...statements.keys()]
+  async function endAll(ends: ReadonlyMap<string, LateEnd>): Promise<Tries> {
+    const ids = [...ends.keys()]
     const done: string[] = []
-    for (const [index, [id, statement]] of [...statements].entries()) {
+    for (const [index, [id, each]] of [...ends].entries()) {
       try {
-        await whenSerialized(() => client.query(statement, { timeoutMs }))
+        await endOne(each)
       } catch (error) {
         if (isPoolEnded(error)) throw error
         if (isTemporary(error)) return { done, untried: ids.slice(index + 1) }
@@ -66,14 +69,32 @@ export function lateEnds({
     return { done }
   }
 
+  async function endOne({ statement, takenAgain }: LateEnd): Promise<void> {
+    const send = () => whenSerialized(() => client.query(statement, { timeoutMs }))
+    try {
+      await send()
+    } catch (error) {
+      const isTaken = sqlState(error) === OWNED_BY_ANOTHER
+      if (!isTaken || takenAgain === undefined || !(await takenAgain())) throw error
+      await send()
+    }
+  }
+
   return {
-    insist: (id, statement) => void insist(id, statement, ENDS_SENT_FOR_MS),
+    insist(id, statement, takenAgain) {
+      void insist(id, { statement, takenAgain }, ENDS_SENT_FOR_MS)
+    },
     tried(id, signal) {
       const trying = insist.tried(id)
       return trying && endsWithin(trying, 2 * timeoutMs, { signal })
     },
     settled: insist.settled,
   }
+}
+
+interface LateEnd {
+  readonly statement: Statement
+  readonly takenAgain: (() => Promise<boolean>) | undefined
 }
 
 /** Not if another attempt has the key by now, or the server will never take the statement. */

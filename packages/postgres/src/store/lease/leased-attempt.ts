@@ -25,6 +25,7 @@ import { endedByHandler } from '../attempt/ended-by-handler.ts'
 import { lateTransaction, type Opened } from '../attempt/late-transaction.ts'
 import { terminate, UNDO_TIMEOUT_MS, undo } from '../attempt/undo.ts'
 import type { LeaseState } from './lease-state.ts'
+import { takeAgain } from './take-again.ts'
 
 /**
  * The attempt of a claim that has won and is committed. It has no connection until the handler asks
@@ -75,10 +76,10 @@ export function leasedAttempt<Tx>(
   store.endings.begun(key.id, number)
   return decision
 
-  function renewed(leaseMs: number): Promise<'held' | 'stale'> {
+  async function renewed(leaseMs: number): Promise<'held' | 'stale'> {
     const { namespace, scope, key: name, token, fingerprints } = claim
     const [fingerprint] = fingerprints
-    return store.renewals.renew({
+    const renewal = await store.renewals.renew({
       namespace,
       scope,
       key: name,
@@ -89,6 +90,12 @@ export function leasedAttempt<Tx>(
       lock: key.lock,
       is_open: late.opened !== undefined,
     })
+    if (renewal === 'held' || end.isOver()) return renewal
+    return (await takenAgain()) ? 'held' : 'stale'
+  }
+
+  function takenAgain(): Promise<boolean> {
+    return takeAgain(store, claim, key, number)
   }
 
   /**
@@ -156,12 +163,18 @@ export function leasedAttempt<Tx>(
 
   async function completeAlone(completion: Completion): Promise<Outcome> {
     const statement = statements.completeAttempt(claim, completion, null)
+    const sent = () => alone(statement, commitTimeoutMs)
+    const work = () =>
+      sent().catch(async (error) => {
+        if (sqlState(error) !== OWNED_BY_ANOTHER || !(await takenAgain())) throw error
+        return await sent()
+      })
     try {
-      await store.whileLeased(claim.leaseMs, renewed, () => alone(statement, commitTimeoutMs))
+      await store.whileLeased(claim.leaseMs, renewed, work)
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      insist(statements.completeAttempt(claim, completionForLater(completion), null))
+      insist(statements.completeAttempt(claim, completionForLater(completion), null), takenAgain)
       if (isBusy(error)) throw notStoredYet(error)
       throw isNeverSent(error) ? leaseGoesOn(error) : commitFailed(error)
     }
@@ -188,9 +201,9 @@ export function leasedAttempt<Tx>(
   }
 
   /** The end is sent until it is answered; until then the lease says whose key it is. */
-  function insist(statement: Statement): void {
+  function insist(statement: Statement, takenAgain?: () => Promise<boolean>): void {
     isAnswered = false
-    store.lateEnds.insist(key.id, statement)
+    store.lateEnds.insist(key.id, statement, takenAgain)
   }
 
   /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */

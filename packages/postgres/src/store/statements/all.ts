@@ -20,6 +20,7 @@ export interface Statements {
   readonly openAttempt: ReturnType<typeof leases.openAttempt>
   readonly refuse: ReturnType<typeof records.refuse>
   readonly releaseAttempt: ReturnType<typeof leases.releaseAttempt>
+  readonly heldBy: ReturnType<typeof leases.heldBy>
   readonly renewLeases: ReturnType<typeof leases.renewLeases>
   readonly replaceAttempt: ReturnType<typeof records.replaceAttempt>
   readonly restartLease: ReturnType<typeof restartLease>
@@ -46,6 +47,7 @@ export function statementsFor(schema: string): Statements {
     openAttempt: leases.openAttempt(schema),
     refuse: records.refuse(schema),
     releaseAttempt: leases.releaseAttempt(schema),
+    heldBy: leases.heldBy(schema),
     renewLeases: leases.renewLeases(schema),
     replaceAttempt: records.replaceAttempt(schema),
     restartLease: restartLease(schema),

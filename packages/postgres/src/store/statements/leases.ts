@@ -44,6 +44,21 @@ export type ClaimLeaseJson =
   /** `since`: milliseconds since 1970. */
   | { readonly state: 'unknown'; readonly attempt: string; readonly since: number }
 
+/** Which attempt has the key of a claim: whether it is that claim's, and its number. */
+export function heldBy(
+  schema: string,
+): (claim: Claim) => Statement<{ is_own: string; number: string }> {
+  const text = `
+    select (a.token is not distinct from $4)::text as is_own, a.number::text as number
+      from ${schema}.attempts a where a.namespace = $1 and a.scope = $2 and a.key = $3`
+
+  return ({ namespace, scope, key, token }) => ({
+    name: 'held_by',
+    text,
+    values: [namespace, scope, key, token],
+  })
+}
+
 /** Which lease to renew, and for how long from now. */
 export interface LeaseRenewal {
   readonly namespace: string

@@ -102,6 +102,65 @@ describe('an attempt that the database has lost', () => {
     expect(await other.complete(kept('done'))).toBe('stored')
   })
 
+  // A bug: the failover brought the row of the attempt back that had been taken over, and the one
+  // that ran was refused.
+  describe.each(['abandoned', 'lapsed'])('that had taken over one that was %s', (how) => {
+    async function lostTakeover() {
+      const ours = store()
+      const claim = claimOf(how === 'lapsed' ? { leaseMs: 1 } : {})
+      const first = attemptOf(await ours.begin(claim))
+      if (how === 'abandoned') await first.abandon()
+      const earlier = await database.query<object>(
+        'select * from oncekey.attempts where key = $1',
+        [claim.key],
+      )
+      const later = again(claim, { leaseMs: 60_000 })
+      const attempt = attemptOf(await ours.begin(later))
+      expect(attempt.number).toBe(2)
+      await database.query('delete from oncekey.attempts where key = $1', [claim.key])
+      await database.query('delete from oncekey.leases where token = $1', [claim.token])
+      await database.query(
+        'insert into oncekey.attempts select * from json_populate_recordset(null::oncekey.attempts, $1)',
+        [JSON.stringify(earlier)],
+      )
+      return { claim, first, attempt, ours, now: () => sayNow(ours, claim) }
+    }
+
+    test('is stored when it completes', async () => {
+      const { attempt, now } = await lostTakeover()
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      expect(await now()).toBe('replay 201 done')
+    })
+
+    test('has its key again from the next renewal on', async () => {
+      const { first, attempt, now } = await lostTakeover()
+      expect(await attempt.renew(60_000)).toBe('held')
+      expect(await now()).toBe('in-progress')
+      expect(await first.renew(60_000)).toBe('stale')
+      expect(await attempt.complete(refused('no'))).toBe('stored')
+      expect(await now()).toBe('replay 422 no')
+    })
+
+    test('gets its transaction, and commits in it', async () => {
+      const { claim, attempt, now } = await lostTakeover()
+      const transaction = await attempt.transaction()
+      await transaction.query('insert into orders values ($1)', [claim.key])
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      expect(await database.hasOrder(claim.key)).toBe(true)
+      expect(await now()).toBe('replay 201 done')
+    })
+
+    test('gets nothing if another attempt has taken over meanwhile', async () => {
+      const { claim, attempt, ours } = await lostTakeover()
+      const other = attemptOf(await ours.begin(again(claim, { leaseMs: 60_000 })))
+      expect(await attempt.renew(60_000)).toBe('stale')
+      expect(await attempt.complete(kept('late'))).toBe('superseded')
+      await other.abandon()
+      expect(await attempt.complete(kept('late'))).toBe('superseded')
+      expect(await sayNow(ours, claim)).toBe('unknown')
+    })
+  })
+
   test('is told from one that was taken over by an attempt that was then released', async () => {
     const ours = store()
     const claim = claimOf({ leaseMs: 1 })

@@ -23,7 +23,13 @@ else
   redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[9]) .. ARGV[9] .. ARGV[10], 'PX', ARGV[8])
 end
 local time = redis.call('TIME')
--- The token is cleared, so that a late completion does not take this record for its own.
+-- The token is cleared, so that a late completion does not take this record for its own, nor the
+-- key once it is forgotten.
+if token ~= '' then
+  local ended = token
+  -- @include ../record/past.lua
+  redis.call('HSET', KEYS[1], 'past', past)
+end
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'act', ARGV[6],
   'done_at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
 redis.call('PEXPIRE', KEYS[1], ARGV[7])

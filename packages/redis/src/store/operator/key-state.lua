@@ -3,11 +3,11 @@
 -- sets `found` to the state of the key, or to `absent`, by the rules of a claim. `KEYS[2]` is the
 -- result.
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'fingerprint', 'token', 'number',
-  'lease_until', 'leased_at', 'claimed_at', 'done_at', 'awaited', 'act')
+  'lease_until', 'leased_at', 'claimed_at', 'done_at', 'awaited', 'act', 'past')
 local version, state, fingerprint = record[1], record[2], record[3]
 local token, number = record[4], record[5]
 local lease_until, leased_at, claimed_at = record[6], record[7], record[8]
-local done_at, awaited, last_act = record[9], record[10], record[11]
+local done_at, awaited, last_act, past = record[9], record[10], record[11], record[12]
 
 if version and version ~= '${RECORD_VERSION}' then
   return {'newer', version}

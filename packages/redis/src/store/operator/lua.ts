@@ -1,16 +1,16 @@
 // Written by `npx -y pnpm@12 lua` from the .lua files of this folder: change those.
-import { announceEndLua, tellLua } from '../record/lua.ts'
+import { announceEndLua, pastLua, tellLua } from '../record/lua.ts'
 import { RECORD_VERSION } from '../record/record-version.ts'
 import { RELEASE_REMEMBERED_MS } from '../scripts/release.ts'
 
 /** `key-state.lua` */
 export const keyStateLua: string = `
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'fingerprint', 'token', 'number',
-  'lease_until', 'leased_at', 'claimed_at', 'done_at', 'awaited', 'act')
+  'lease_until', 'leased_at', 'claimed_at', 'done_at', 'awaited', 'act', 'past')
 local version, state, fingerprint = record[1], record[2], record[3]
 local token, number = record[4], record[5]
 local lease_until, leased_at, claimed_at = record[6], record[7], record[8]
-local done_at, awaited, last_act = record[9], record[10], record[11]
+local done_at, awaited, last_act, past = record[9], record[10], record[11], record[12]
 if version and version ~= '${RECORD_VERSION}' then
   return {'newer', version}
 end
@@ -66,6 +66,11 @@ else
   redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[9]) .. ARGV[9] .. ARGV[10], 'PX', ARGV[8])
 end
 local time = redis.call('TIME')
+if token ~= '' then
+  local ended = token
+${pastLua}
+  redis.call('HSET', KEYS[1], 'past', past)
+end
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'act', ARGV[6],
   'done_at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
@@ -84,8 +89,13 @@ return {found, fingerprint, number or '', claimed_at or '', lease_until or '', d
 
 /** `free.lua` */
 export const freeLua: string = `
+if token and token ~= '' then
+  local ended = token
+${pastLua}
+end
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free', 'act', ARGV[6])
+redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free', 'act', ARGV[6],
+  'past', past or '\\n')
 redis.call('PEXPIRE', KEYS[1], '${RELEASE_REMEMBERED_MS}')
 `
 

@@ -11,10 +11,10 @@
 -- ARGV[7]   with 'retake': the name of the attempt to take over; '' for any
 -- ARGV[8..] fingerprints, the current algorithm's first
 local record = redis.call('HMGET', KEYS[1],
-  'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at')
+  'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at', 'past')
 local version, state, fingerprint = record[1], record[2], record[3]
 local token, number, lease_until, leased_at = record[4], record[5], record[6], record[7]
-local claimed_at = record[8]
+local claimed_at, past = record[8], record[9]
 
 if version and version ~= '${RECORD_VERSION}' then
   return {'newer', version}
@@ -63,6 +63,10 @@ elseif token ~= ARGV[1] then
     return {'unknown', lease_until, name}
   end
   number = string.format('%d', number + 1)
+  if token ~= '' then
+    local ended = token
+    -- @include ../record/past.lua
+  end
 end
 -- From here on the key is free, unknown, or this very attempt's, which claims again because the
 -- reply was lost.
@@ -76,6 +80,8 @@ redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'claimed_at', claimed_at or now_text)
 if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
+elseif past then
+  redis.call('HSET', KEYS[1], 'past', past)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if number == '1' and fingerprint == ARGV[8] then

@@ -29,6 +29,7 @@ import { claimLua } from './lua.ts'
  *   done_at      when it was completed, milliseconds; for operators
  *   freed        '1' if the key had been released before it was claimed: see `give-back.ts`
  *   act          the name of the last act of an operator: see `../operator/done-before.lua`
+ *   past         tokens of earlier attempts that are over: see `../record/past.lua`
  *   awaited      present if a process waits to be told that the attempt ended
  *   told         present if it was read with `replicas`: see `../record/tell.lua`
  */

@@ -1,7 +1,7 @@
 import type { Completion, Fingerprint } from '@oncekey/core'
 import { type Script, script, wordIn } from '../../client/script.ts'
 import { entryArguments } from '../../stream/outbox-entry.ts'
-import type { RecordKeys } from '../record/record-keys.ts'
+import { givenBackKey, type RecordKeys } from '../record/record-keys.ts'
 import { bodyArgument, headText } from '../record/result-bytes.ts'
 import { completeLua } from './lua.ts'
 
@@ -9,7 +9,8 @@ import { completeLua } from './lua.ts'
  * Stores the response and appends the events, or does nothing.
  *
  * A missing record was lost by a failover or a restart: if somebody had claimed or released the key
- * since, there would be a record. The attempt did run, so its response is stored: if it were
+ * since, there would be a record. A failover also brings a record back as it was before the claim
+ * (`../record/attempt-state.lua`). The attempt did run, so its response is stored: if it were
  * refused, the next retry would run the handler again.
  *
  * Commands that can fail come first: a full server refuses SET, and XADD refuses a key that holds
@@ -19,11 +20,12 @@ import { completeLua } from './lua.ts'
 export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> = script({
   name: 'complete',
   text: completeLua,
-  keys: ({ keys }) => [keys.record, keys.result, keys.outbox],
-  args: ({ token, fingerprint, completion, keyRetentionMs, resultRetentionMs }) => {
+  keys: ({ keys, token }) => [keys.record, givenBackKey(keys, token), keys.result, keys.outbox],
+  args: ({ token, number, fingerprint, completion, keyRetentionMs, resultRetentionMs }) => {
     const { response } = completion
     return [
       token,
+      number,
       fingerprint,
       keyRetentionMs,
       response.body === null ? 0 : resultRetentionMs,
@@ -38,6 +40,7 @@ export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> =
 export interface CompleteQuestion {
   readonly keys: RecordKeys
   readonly token: string
+  readonly number: number
   readonly fingerprint: Fingerprint
   readonly completion: Completion
   readonly keyRetentionMs: number

@@ -1,24 +1,17 @@
 // Written by `npx -y pnpm@12 lua` from the .lua files of this folder: change those.
-import { announceEndLua, tellLua } from '../record/lua.ts'
+import { announceEndLua, attemptStateLua, pastLua, tellLua } from '../record/lua.ts'
 import { RECORD_VERSION } from '../record/record-version.ts'
 
 /** `abandon.lua` */
 export const abandonLua: string = `
-local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'awaited', 'claimed_at')
-local version, state, token = record[1], record[2], record[3]
-local awaited, claimed_at = record[4], record[5]
-if version and version ~= '${RECORD_VERSION}' then
+${attemptStateLua}
+if not owns then
   return 'superseded'
 end
-if state and (state ~= 'running' or token ~= ARGV[1]) then
-  return 'superseded'
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
-  'fingerprint', ARGV[3], 'token', '', 'number', ARGV[2],
-  'lease_until', string.format('%.0f', now), 'claimed_at', claimed_at or string.format('%.0f', now))
 redis.call('HDEL', KEYS[1], 'awaited')
+redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
+  'fingerprint', ARGV[3], 'token', '', 'number', ARGV[2], 'lease_until', now_text,
+  'claimed_at', claimed_at or now_text)
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
 if awaited then
@@ -30,10 +23,10 @@ return 'abandoned'
 /** `claim.lua` */
 export const claimLua: string = `
 local record = redis.call('HMGET', KEYS[1],
-  'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at')
+  'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at', 'past')
 local version, state, fingerprint = record[1], record[2], record[3]
 local token, number, lease_until, leased_at = record[4], record[5], record[6], record[7]
-local claimed_at = record[8]
+local claimed_at, past = record[8], record[9]
 if version and version ~= '${RECORD_VERSION}' then
   return {'newer', version}
 end
@@ -76,6 +69,10 @@ elseif token ~= ARGV[1] then
     return {'unknown', lease_until, name}
   end
   number = string.format('%d', number + 1)
+  if token ~= '' then
+    local ended = token
+${pastLua}
+  end
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return {'in-progress', 1000}
@@ -87,6 +84,8 @@ redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'claimed_at', claimed_at or now_text)
 if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
+elseif past then
+  redis.call('HSET', KEYS[1], 'past', past)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if number == '1' and fingerprint == ARGV[8] then
@@ -97,38 +96,32 @@ return {'run', number, fingerprint}
 
 /** `complete.lua` */
 export const completeLua: string = `
-local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'awaited')
-local version, state, token, awaited = record[1], record[2], record[3], record[4]
-if version and version ~= '${RECORD_VERSION}' then
-  return 'superseded'
-end
-if state == 'done' and token == ARGV[1] then
+${attemptStateLua}
+if version == '${RECORD_VERSION}' and state == 'done' and token == ARGV[1] then
 ${tellLua}
   return 'stored'
 end
-if state and (state ~= 'running' or token ~= ARGV[1]) then
+if not owns then
   return 'superseded'
 end
-if ARGV[4] == '0' then
-  redis.call('DEL', KEYS[2])
+if ARGV[5] == '0' then
+  redis.call('DEL', KEYS[3])
 else
-  redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[5]) .. ARGV[5] .. ARGV[6], 'PX', ARGV[4])
+  redis.call('SET', KEYS[3], struct.pack('>I4', #ARGV[6]) .. ARGV[6] .. ARGV[7], 'PX', ARGV[5])
 end
-local at = 7
+local at = 8
 while at <= #ARGV do
   local last = at + ARGV[at]
-  redis.call('XADD', KEYS[3], '*', unpack(ARGV, at + 1, last))
+  redis.call('XADD', KEYS[4], '*', unpack(ARGV, at + 1, last))
   at = last + 1
 end
-local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-if state then
-  redis.call('HSET', KEYS[1], 'state', 'done', 'done_at', now)
+if token == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'state', 'done', 'done_at', now_text)
 else
   redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'done',
-    'fingerprint', ARGV[2], 'token', ARGV[1], 'done_at', now)
+    'fingerprint', ARGV[3], 'token', ARGV[1], 'done_at', now_text)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if awaited then
   redis.call('HDEL', KEYS[1], 'awaited')
 ${announceEndLua}
@@ -138,14 +131,18 @@ return 'stored'
 
 /** `give-back.lua` */
 export const giveBackLua: string = `
-local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'number', 'awaited', 'freed')
+local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'number', 'awaited', 'freed',
+  'past')
 local version, state, token = record[1], record[2], record[3]
-local number, awaited, freed = record[4], record[5], record[6]
+local number, awaited, freed, past = record[4], record[5], record[6], record[7]
 if version == '${RECORD_VERSION}' and state == 'running' and token == ARGV[1] then
   if number == '1' then
     redis.call('DEL', KEYS[1])
     if freed then
       redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free')
+      if past then
+        redis.call('HSET', KEYS[1], 'past', past)
+      end
       redis.call('PEXPIRE', KEYS[1], ARGV[3])
     end
   else
@@ -165,18 +162,14 @@ return 'given-back'
 
 /** `release.lua` */
 export const releaseLua: string = `
-local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'awaited')
-local version, state, token, awaited = record[1], record[2], record[3], record[4]
-if version and version ~= '${RECORD_VERSION}' then
-  return 'superseded'
-end
-if state and (state ~= 'running' or token ~= ARGV[1]) then
+${attemptStateLua}
+if not owns then
   return 'superseded'
 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free')
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free', 'past', past or '\\n')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
 if awaited then
 ${announceEndLua}
 end
@@ -185,20 +178,15 @@ return 'released'
 
 /** `renew.lua` */
 export const renewLua: string = `
-local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'claimed_at')
-local version, state, token, claimed_at = record[1], record[2], record[3], record[4]
-if version and version ~= '${RECORD_VERSION}' then
+${attemptStateLua}
+if not owns then
   return 'stale'
 end
-if state and (state ~= 'running' or token ~= ARGV[1]) then
-  return 'stale'
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HDEL', KEYS[1], '')
 redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'fingerprint', ARGV[3], 'token', ARGV[1], 'number', ARGV[2],
-  'lease_until', string.format('%.0f', now + ARGV[4]), 'leased_at', string.format('%.0f', now),
-  'claimed_at', claimed_at or string.format('%.0f', now))
+  'lease_until', string.format('%.0f', now + ARGV[4]), 'leased_at', now_text,
+  'claimed_at', claimed_at or now_text)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 'held'
 `

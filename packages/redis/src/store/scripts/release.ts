@@ -13,13 +13,14 @@ export const releaseScript: Script<ReleaseQuestion, 'released' | 'superseded'> =
   name: 'release',
   text: releaseLua,
   keys: ({ keys, token }) => [keys.record, givenBackKey(keys, token)],
-  args: ({ token }) => [token, RELEASE_REMEMBERED_MS],
+  args: ({ token, number }) => [token, number, RELEASE_REMEMBERED_MS],
   reply: (raw) => wordIn(raw, ['released', 'superseded']),
 })
 
 export interface ReleaseQuestion {
   readonly keys: RecordKeys
   readonly token: string
+  readonly number: number
 }
 
 export const RELEASE_REMEMBERED_MS: number = 60 * 60 * 1000

@@ -1,6 +1,6 @@
 import type { Fingerprint } from '@oncekey/core'
 import { type Script, script, wordIn } from '../../client/script.ts'
-import type { RecordKeys } from '../record/record-keys.ts'
+import { givenBackKey, type RecordKeys } from '../record/record-keys.ts'
 import { renewLua } from './lua.ts'
 
 /**
@@ -11,7 +11,7 @@ import { renewLua } from './lua.ts'
 export const renewScript: Script<RenewQuestion, 'held' | 'stale'> = script({
   name: 'renew',
   text: renewLua,
-  keys: ({ keys }) => [keys.record],
+  keys: ({ keys, token }) => [keys.record, givenBackKey(keys, token)],
   args: ({ token, number, fingerprint, leaseMs, keyRetentionMs }) => [
     token,
     number,
