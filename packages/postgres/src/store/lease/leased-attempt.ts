@@ -13,6 +13,7 @@ import {
   OWNED_BY_ANOTHER,
   transactionEnded,
 } from '../../commit/completion-error.ts'
+import { lastStatement } from '../../commit/last-statement.ts'
 import { lateBackstopOf } from '../../sql/backstop.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isNeverSent } from '../../sql/never-sent.ts'
@@ -106,12 +107,22 @@ export function leasedAttempt<Tx>(
   async function keep(completion: Completion): Promise<Outcome> {
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
+    const last = await completed(completion, opened.started.started)
     try {
-      const last = statements.completeAttempt(claim, completion, opened.started.started)
       await opened.transaction.commit(last, { timeoutMs: commitTimeoutMs })
       return 'stored'
     } catch (error) {
       return await afterFailure(error, opened)
+    }
+  }
+
+  /** If it cannot be made, nobody will store the response, and the outcome is unknown at once. */
+  async function completed(completion: Completion, started: string | null) {
+    try {
+      return lastStatement(() => statements.completeAttempt(claim, completion, started))
+    } catch (error) {
+      await undone(statements.abandonAttempt(claim, number))
+      throw error
     }
   }
 
@@ -155,7 +166,7 @@ export function leasedAttempt<Tx>(
   }
 
   async function completeAlone(completion: Completion): Promise<Outcome> {
-    const statement = statements.completeAttempt(claim, completion, null)
+    const statement = await completed(completion, null)
     try {
       await store.whileLeased(claim.leaseMs, renewed, () => alone(statement, commitTimeoutMs))
       return 'stored'
