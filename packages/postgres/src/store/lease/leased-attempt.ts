@@ -107,7 +107,14 @@ export function leasedAttempt<Tx>(
   async function keep(completion: Completion): Promise<Outcome> {
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
-    const last = await completed(completion, opened.started.started)
+    // Without an `await` in front of the commit, which closes the handle at once.
+    let last: Statement<{ outcome: 'stored' }>
+    try {
+      const { started } = opened.started
+      last = lastStatement(() => statements.completeAttempt(claim, completion, started))
+    } catch (error) {
+      return await unmakeable(error)
+    }
     try {
       await opened.transaction.commit(last, { timeoutMs: commitTimeoutMs })
       return 'stored'
@@ -116,14 +123,10 @@ export function leasedAttempt<Tx>(
     }
   }
 
-  /** If it cannot be made, nobody will store the response, and the outcome is unknown at once. */
-  async function completed(completion: Completion, started: string | null) {
-    try {
-      return lastStatement(() => statements.completeAttempt(claim, completion, started))
-    } catch (error) {
-      await undone(statements.abandonAttempt(claim, number))
-      throw error
-    }
+  /** Nobody will store the response, so the outcome is unknown at once. */
+  async function unmakeable(error: unknown): Promise<never> {
+    await undone(statements.abandonAttempt(claim, number))
+    throw error
   }
 
   /**
@@ -166,7 +169,12 @@ export function leasedAttempt<Tx>(
   }
 
   async function completeAlone(completion: Completion): Promise<Outcome> {
-    const statement = await completed(completion, null)
+    let statement: Statement<{ outcome: 'stored' }>
+    try {
+      statement = lastStatement(() => statements.completeAttempt(claim, completion, null))
+    } catch (error) {
+      return await unmakeable(error)
+    }
     try {
       await store.whileLeased(claim.leaseMs, renewed, () => alone(statement, commitTimeoutMs))
       return 'stored'

@@ -68,27 +68,22 @@ export function keyedAttempt<Tx>(
   return decision
 
   async function keep(completion: Completion): Promise<Outcome> {
-    const last = await lastOrUndone(() =>
-      store.statements.complete(claim, completion, {
-        mark: markAtEnd(store.client, claim.token, transaction),
-        started: started.started,
-      }),
-    )
+    // Without an `await` in front of the commit, which closes the handle at once.
+    let last: Statement
+    try {
+      const mark = markAtEnd(store.client, claim.token, transaction)
+      const began = { mark, started: started.started }
+      last = lastStatement(() => store.statements.complete(claim, completion, began))
+    } catch (error) {
+      await undone()
+      throw error
+    }
     try {
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
       return 'stored'
     } catch (error) {
       if (sqlState(error) === ATTEMPT_ENDED) await spend()
       return completionFailed(store, error, started)
-    }
-  }
-
-  async function lastOrUndone(make: () => Statement): Promise<Statement> {
-    try {
-      return lastStatement(make)
-    } catch (error) {
-      await undone()
-      throw error
     }
   }
 
