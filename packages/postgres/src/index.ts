@@ -1,8 +1,9 @@
 export type { PostgresClient } from './bridges/postgres-client.ts'
-export { type AppendOptions, type AppendTarget, append, transact } from './log/append.ts'
+export { type AppendOptions, type AppendTarget, append } from './log/append.ts'
 export { type Inbox, type InboxContext, type InboxOptions, inbox, type Taken } from './log/inbox.ts'
 export type { PostgresLogOptions } from './log/options.ts'
 export { postgresLog } from './log/postgres-log.ts'
+export { transact } from './log/transact.ts'
 export {
   type ConsumerHolder,
   type ConsumerSummary,

@@ -212,10 +212,15 @@ async function begun<Tx extends object, Row>(
   }
 
   async function together<Last>(last: Statement<Last>): Promise<Last[]> {
+    let isRefused = false
     const sending = ask(last)
+    sending.catch(() => {
+      isRefused = true
+    })
     // By the next turn of the event loop the driver has sent `last`, however many promises it
-    // passes it through, so COMMIT is sent right behind it.
-    const ending = setImmediate().then(() => ended())
+    // passes it through, so COMMIT is sent right behind it. It is not if the driver refused `last`
+    // itself: the server would not know of it, and would commit the rest.
+    const ending = setImmediate().then(() => ended(isRefused ? ROLLBACK : undefined))
     const [sent, end] = await Promise.allSettled([sending, ending])
     if (sent.status === 'rejected') throw sent.reason
     if (end.status === 'rejected') throw end.reason

@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgClient } from '../sql/pg/pg-client.ts'
 import type { PgSource } from '../sql/pg/pg-session.ts'
 import type { SqlClient } from '../sql/sql-client.ts'
@@ -51,6 +52,8 @@ interface KnexClient {
   readonly pool?: { readonly max?: number; numUsed?(): number }
   readonly config: { readonly connectionPool?: { readonly options?: { readonly max?: number } } }
   acquireConnection(): Promise<PgClient>
+  /** Opens a connection that the pool does not know. */
+  acquireRawConnection(): Promise<OutsideClient>
   releaseConnection(connection: PgClient): unknown
 }
 
@@ -66,6 +69,7 @@ function knexSource(client: KnexClient): PgSource {
       if (reason !== undefined) Object.assign(connection, { __knex__disposed: reason })
       client.releaseConnection(connection)
     },
+    connectOutside: () => client.acquireRawConnection(),
   }
 }
 

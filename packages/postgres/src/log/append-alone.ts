@@ -83,9 +83,11 @@ const NO_CONSUMER = ''
 
 /** Whether the error means that nothing was appended. */
 function isKnown(error: unknown): boolean {
-  if (error instanceof OncekeyError && error.code === 'store-busy') return true
+  if (error instanceof OncekeyError && NOTHING_SENT.has(error.code)) return true
   return isOutcomeKnown(error) || isNeverSent(error)
 }
+
+const NOTHING_SENT: ReadonlySet<string> = new Set(['store-busy', 'event-invalid'])
 
 function outcomeUnknown(cause: unknown): OncekeyError {
   return new OncekeyError(

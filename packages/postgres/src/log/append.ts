@@ -1,17 +1,7 @@
-import {
-  type EmittedEvent,
-  OncekeyError,
-  OptionsError,
-  type OutboxEvent,
-  outboxEvent,
-  tell,
-  wholeMs,
-} from '@oncekey/core'
-import { isManySessions, type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { type EmittedEvent, OptionsError, type OutboxEvent, outboxEvent } from '@oncekey/core'
+import { isManySessions } from '../bridges/postgres-client.ts'
 import { appendEventsStatement } from '../commit/append-events.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
-import { isOutcomeKnown } from '../sql/sql-state.ts'
-import { storeError } from '../sql/store-error.ts'
 
 /** A transaction that takes text and values: a client of `pg`, a transaction of PGlite. */
 export interface AppendTarget {
@@ -30,7 +20,7 @@ export interface AppendOptions {
  * not at all. Call it last, right before COMMIT: events are numbered when they are appended, so the
  * longer a transaction stays open after that, the less its numbers say about the order of commits.
  *
- * If you need no transaction of your own, use {@link transact}, which opens one and appends last.
+ * If you need no transaction of your own, use `transact`, which opens one and appends last.
  * Throws `event-invalid`; `OptionsError` for a pool or a database in place of a transaction.
  *
  * @example
@@ -59,83 +49,9 @@ export async function append(
   return written
 }
 
-/**
- * Runs `work` in its own transaction, and commits its writes together with the events it emitted.
- * Events are held back until `work` is done, so that their order is the order of the commits.
- *
- * Throws what `work` throws, and `commit-failed` if it is unknown whether the transaction was
- * committed. `emit` throws `attempt-over` once `work` has ended.
- *
- * @example
- * ```ts
- * await transact(pool, async (tx, emit) => {
- *   await tx.query('update orders set …')
- *   emit({ type: 'order.shipped', subject: order.id })
- * })
- * ```
- */
-export async function transact<Tx, Result>(
-  client: PostgresClient<Tx>,
-  work: (transaction: Tx, emit: (event: EmittedEvent) => void) => Promise<Result> | Result,
-  options: AppendOptions & {
-    /** How long each of our statements may take. Milliseconds. @default 30000 */
-    readonly timeoutMs?: number
-  } = {},
-): Promise<Result> {
-  const { schema: name = 'oncekey' } = options
-  const timeoutMs = wholeMs('transact: timeoutMs', options.timeoutMs ?? 30_000, 1)
-  const schema = quotedSchema(name)
-  const sql = sqlClientOf(client, { prepare: false })
-  const events: OutboxEvent[] = []
-  let over = false
-  const emit = (event: EmittedEvent): void => {
-    if (over) throw workIsOver()
-    events.push(outboxEventOf(event, options))
-  }
-  const nothing = { name: 'nothing', text: 'select', values: [] }
-  const { transaction } = await sql
-    .begin({ isolation: 'read committed', first: nothing, timeoutMs })
-    .catch((error) => {
-      throw storeError(error, name)
-    })
-  let result: Result
-  try {
-    result = await work(transaction.handle, emit)
-    over = true
-  } catch (error) {
-    over = true
-    await transaction.rollback({ timeoutMs }).catch(() => {})
-    throw error
-  }
-  const last = events.length === 0 ? nothing : appendEventsStatement(schema)(events)
-  await transaction.commit(last, { timeoutMs }).catch((error) => {
-    throw isOutcomeKnown(error) ? error : outcomeUnknown(error)
-  })
-  if (events.length > 0) tell('oncekey:appended', () => ({ count: events.length }))
-  return result
-}
-
-function workIsOver(): OncekeyError {
-  return new OncekeyError(
-    'attempt-over',
-    'emit(): the work of transact() has ended. Call emit() before it returns.',
-  )
-}
-
-/**
- * Passes an error on, and makes it `commit-failed` if it is the one after which nobody knows
- * whether the transaction was committed.
- */
-function outcomeUnknown(cause: unknown): unknown {
-  if (cause instanceof OncekeyError && cause.code === 'transaction-aborted') return cause
-  return new OncekeyError(
-    'commit-failed',
-    'transact: the answer to COMMIT was lost, so it is unknown whether the transaction was committed ' +
-      'with its events. Check whether its writes are there before you run it again.',
-    { cause },
-  )
-}
-
-function outboxEventOf(event: EmittedEvent, { eventSource = '/' }: AppendOptions): OutboxEvent {
+export function outboxEventOf(
+  event: EmittedEvent,
+  { eventSource = '/' }: AppendOptions,
+): OutboxEvent {
   return outboxEvent(event, { source: eventSource, traceparent: undefined })
 }

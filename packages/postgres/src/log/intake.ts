@@ -3,9 +3,10 @@ import { type Intake, OncekeyError, type OutboxEvent, type TakeIn } from '@oncek
 import { type Began, markAtEnd } from '../commit/attempt-mark.ts'
 import { beginWithReply } from '../commit/begin-with-reply.ts'
 import { commitFailed } from '../commit/completion-error.ts'
+import { lastStatement } from '../commit/last-statement.ts'
 import { backstopOf } from '../sql/backstop.ts'
 import type { Permit } from '../sql/concurrency-limit.ts'
-import type { SqlTransaction } from '../sql/sql-client.ts'
+import type { SqlTransaction, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
 import { storeError } from '../sql/store-error.ts'
 import type { LogState } from './log-state.ts'
@@ -76,8 +77,15 @@ function intake<Tx>(
   }
 
   async function commit(events: readonly OutboxEvent[]): Promise<void> {
+    let last: Statement
     try {
-      await transaction.commit(statements.endAttempt(began(), events), { timeoutMs })
+      last = lastStatement(() => statements.endAttempt(began(), events))
+    } catch (error) {
+      await transaction.rollback({ timeoutMs: ROLLBACK_TIMEOUT_MS }).catch(() => {})
+      throw error
+    }
+    try {
+      await transaction.commit(last, { timeoutMs })
     } catch (error) {
       throw intakeError(error)
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { postgresStore } from '@oncekey/postgres'
+import { postgresStore, transact } from '@oncekey/postgres'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
 import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -47,6 +47,51 @@ describe('a connection that postgres.js lends twice', () => {
     })
     await free()
     if (isKeyed) expect(said(await store.begin(again(claim)))).toBe('result-gone')
+  })
+
+  // A bug: transact() asked nobody. What the other's ROLLBACK had undone was reported as committed,
+  // with its event; and after the other's COMMIT an error of the work said that nothing was kept.
+  test.each(['commits', 'rolls back'])(
+    'is no transaction of transact(): another %s it',
+    async (how) => {
+      const { sql, drained } = await pool()
+      const free = await hold(sql)
+      const [first, second, subject] = [randomUUID(), randomUUID(), randomUUID()]
+      const working = transact(fromPostgresJs(sql), async (tx, emit) => {
+        await tx`insert into orders values (${first})`
+        await drained(tx)
+        await sql
+          .begin(async (theirs) => {
+            await theirs`select 1`
+            if (how === 'rolls back') throw new Error('theirs')
+          })
+          .catch(() => {})
+        await tx`insert into orders values (${second})`
+        emit({ type: 'order.created', subject })
+      })
+      await expect(working).rejects.toMatchObject({ code: 'transaction-ended' })
+      expect(await database.hasOrder(first)).toBe(how === 'commits')
+      expect(
+        await database.query('select from oncekey.outbox where subject = $1', [subject]),
+      ).toHaveLength(0)
+      await free()
+    },
+  )
+
+  test('is no transaction that transact() can undo', async () => {
+    const { sql, drained } = await pool()
+    const free = await hold(sql)
+    const id = randomUUID()
+    const mine = new Error('mine')
+    const working = transact(fromPostgresJs(sql), async (tx) => {
+      await tx`insert into orders values (${id})`
+      await drained(tx)
+      await sql.begin((theirs) => theirs`select 1`)
+      throw mine
+    })
+    await expect(working).rejects.toMatchObject({ code: 'transaction-ended', cause: mine })
+    expect(await database.hasOrder(id)).toBe(true)
+    await free()
   })
 
   // A bug: to free the pool of transactions that nobody holds, COMMIT was sent on each of its

@@ -6,6 +6,7 @@ import {
   isOutcomeKnown,
   isReadOnlyServer,
   isSetInSession,
+  lastStatement,
   type SqlTransaction,
   type Statement,
   sqlState,
@@ -146,9 +147,16 @@ export function stepTransaction<Tx>(
     const { move: before, state } = held
     const { json, own = null, isIrreversible: guarded = false } = move
     const about = { id, epoch, before, next, state, leaseMs, within, guarded, own, events }
+    let statement: Statement<{ outcome: string }>
+    try {
+      statement = lastStatement(() => statements.recordMove({ ...about, move: json }))
+    } catch (error) {
+      await undo(await end())
+      return { kind: 'refused', error }
+    }
     held.isMoving = true
     try {
-      const [row] = await run(statements.recordMove({ ...about, move: json }))
+      const [row] = await run(statement)
       held.move = next
       if (row?.outcome === 'cancelled') return CANCELLED_RUN
       held.state = move.run.state

@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import type { OutsideClient } from '../../sql/pg/given-up-session.ts'
 import type { PgClient } from '../../sql/pg/pg-client.ts'
 import type { PgSource } from '../../sql/pg/pg-session.ts'
 import type { SqlClient } from '../../sql/sql-client.ts'
@@ -53,6 +54,9 @@ interface ConnectionManager {
   getConnection(options: object): Promise<PgClient>
   releaseConnection(connection: PgClient): void
   destroyConnection(connection: PgClient): Promise<void>
+  readonly config: { readonly replication?: { readonly write: object } | false | null }
+  /** Opens a connection that no pool knows, and calls the hooks for it. */
+  _connect(config: object): Promise<OutsideClient>
 }
 
 interface SequelizePool {
@@ -70,6 +74,12 @@ function sequelizeSource(manager: ConnectionManager): PgSource {
       if (reason === undefined) return manager.releaseConnection(connection)
       // Sequelize destroys one that was lost by itself, and refuses to do it twice.
       manager.destroyConnection(connection).catch(() => {})
+    },
+    async connectOutside() {
+      const { config } = manager
+      const connection = await manager._connect((config.replication || undefined)?.write ?? config)
+      // When it is lost, Sequelize asks the pool of this type to destroy it.
+      return Object.assign(connection, { queryType: 'write' })
     },
   }
 }

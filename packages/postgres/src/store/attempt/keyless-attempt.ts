@@ -8,7 +8,9 @@ import {
 } from '@oncekey/core'
 import { markAtEnd } from '../../commit/attempt-mark.ts'
 import { commitFailed, transactionEnded } from '../../commit/completion-error.ts'
+import { lastStatement } from '../../commit/last-statement.ts'
 import { backstopOf, lateBackstopOf } from '../../sql/backstop.ts'
+import type { Statement } from '../../sql/sql-client.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
 import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
@@ -64,11 +66,15 @@ export function keylessAttempt<Tx>(
   async function keep({ events }: Completion): Promise<Outcome> {
     const { transaction, started } = late.opened ?? (await late.stillOpening()) ?? {}
     if (transaction === undefined || started === undefined) return append(events)
+    const began = { mark: markAtEnd(client, token, transaction), started: started.started }
+    let last: Statement
     try {
-      const last = store.statements.endAttempt(
-        { mark: markAtEnd(client, token, transaction), started: started.started },
-        events,
-      )
+      last = lastStatement(() => store.statements.endAttempt(began, events))
+    } catch (error) {
+      await undone()
+      throw error
+    }
+    try {
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
       return 'stored'
     } catch (error) {
@@ -79,8 +85,9 @@ export function keylessAttempt<Tx>(
   async function append(events: readonly OutboxEvent[]): Promise<Outcome> {
     if (events.length === 0) return 'stored'
     const { statements, commitTimeoutMs, schema } = store
+    const statement = lastStatement(() => statements.appendEvents(events))
     try {
-      await client.query(statements.appendEvents(events), { timeoutMs: commitTimeoutMs })
+      await client.query(statement, { timeoutMs: commitTimeoutMs })
       return 'stored'
     } catch (error) {
       const nothingSent = error instanceof OncekeyError && error.code === 'store-busy'

@@ -13,6 +13,7 @@ import {
   OWNED_BY_ANOTHER,
   transactionEnded,
 } from '../../commit/completion-error.ts'
+import { lastStatement } from '../../commit/last-statement.ts'
 import { lateBackstopOf } from '../../sql/backstop.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isNeverSent } from '../../sql/never-sent.ts'
@@ -113,13 +114,26 @@ export function leasedAttempt<Tx>(
   async function keep(completion: Completion): Promise<Outcome> {
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
+    // Without an `await` in front of the commit, which closes the handle at once.
+    let last: Statement<{ outcome: 'stored' }>
     try {
-      const last = statements.completeAttempt(claim, completion, opened.started.started)
+      const { started } = opened.started
+      last = lastStatement(() => statements.completeAttempt(claim, completion, started))
+    } catch (error) {
+      return await unmakeable(error)
+    }
+    try {
       await opened.transaction.commit(last, { timeoutMs: commitTimeoutMs })
       return 'stored'
     } catch (error) {
       return await afterFailure(error, opened)
     }
+  }
+
+  /** Nobody will store the response, so the outcome is unknown at once. */
+  async function unmakeable(error: unknown): Promise<never> {
+    await undone(statements.abandonAttempt(claim, number))
+    throw error
   }
 
   /**
@@ -162,7 +176,12 @@ export function leasedAttempt<Tx>(
   }
 
   async function completeAlone(completion: Completion): Promise<Outcome> {
-    const statement = statements.completeAttempt(claim, completion, null)
+    let statement: Statement<{ outcome: 'stored' }>
+    try {
+      statement = lastStatement(() => statements.completeAttempt(claim, completion, null))
+    } catch (error) {
+      return await unmakeable(error)
+    }
     const sent = () => alone(statement, commitTimeoutMs)
     const work = () =>
       sent().catch(async (error) => {

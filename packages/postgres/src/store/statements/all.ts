@@ -1,7 +1,8 @@
 import { appendEventsStatement } from '../../commit/append-events.ts'
 import * as mark from '../../commit/attempt-mark.ts'
+import { sameTransaction } from '../../commit/same-transaction.ts'
 import { restartLease } from '../../operator/statements/keys.ts'
-import { sameTransaction, terminateBackend } from './backends.ts'
+import { terminateBackend } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
 

@@ -1,5 +1,3 @@
-import type { Began } from '../../commit/attempt-mark.ts'
-import { STARTED } from '../../schema/functions/store/start-attempt.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
@@ -29,20 +27,4 @@ export interface MeantBackend {
    * instant.
    */
   readonly mayCommit: boolean
-}
-
-/**
- * Whether the session is still in the transaction that began at `started` and has this mark: see
- * {@link markOf}. It is asked on the session itself, and fails in a transaction in which a
- * statement has failed.
- */
-export function sameTransaction({ started, mark }: Began): Statement<{ same: 'true' | 'false' }> {
-  return {
-    name: 'same_transaction',
-    text: `select (${STARTED} = $1::bigint
-      and ($2::text is null or current_setting('oncekey.attempt', true) is not distinct from $2::text)
-      )::text as same`,
-    values: [started, mark],
-    cancellable: true,
-  }
 }

@@ -1,11 +1,12 @@
 import type { Claim, Completion, Decision } from '@oncekey/core'
 import { markAtEnd, type StartedJson } from '../../commit/attempt-mark.ts'
 import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.ts'
+import { lastStatement } from '../../commit/last-statement.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
 import { isReadOnlyServer, isSetInSession } from '../../sql/session-fitness.ts'
-import type { SqlTransaction } from '../../sql/sql-client.ts'
+import type { SqlTransaction, Statement } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
 import { SERIALIZATION_FAILURE } from '../../sql/when-serialized.ts'
@@ -67,11 +68,17 @@ export function keyedAttempt<Tx>(
   return decision
 
   async function keep(completion: Completion): Promise<Outcome> {
+    // Without an `await` in front of the commit, which closes the handle at once.
+    let last: Statement
     try {
-      const last = store.statements.complete(claim, completion, {
-        mark: markAtEnd(store.client, claim.token, transaction),
-        started: started.started,
-      })
+      const mark = markAtEnd(store.client, claim.token, transaction)
+      const began = { mark, started: started.started }
+      last = lastStatement(() => store.statements.complete(claim, completion, began))
+    } catch (error) {
+      await undone()
+      throw error
+    }
+    try {
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
       return 'stored'
     } catch (error) {
