@@ -34,8 +34,9 @@ export interface FetchOptions {
   /** Makes the key of a call without one. @default a random UUID */
   readonly makeKey?: () => string
   /**
-   * How many attempts may fail. A 409 `in-progress` does not count: an earlier attempt is still
-   * running, and `deadlineMs` limits the wait. @default 6
+   * How many attempts there are at most, the first included. After the last of them fails, its
+   * response is returned, or `attempts-exhausted` thrown if it got none. A 409 `in-progress` does
+   * not count: an earlier attempt is still running, and `deadlineMs` limits the wait. @default 6
    */
   readonly maxAttempts?: number
   /**
