@@ -12,6 +12,8 @@ export default defineConfig(
       target: 'node20.19',
       // The tsconfig asks for maps of declarations, which lead to sources that are not shipped.
       dts: { oxc: true, sourcemap: false },
+      // Documentation is in the declarations; a copy in the JavaScript is a fifth of its size.
+      outputOptions: { comments: { jsdoc: false } },
       fixedExtension: false,
     }
   }),
