@@ -154,7 +154,7 @@ export const durationOptions: readonly DurationOption[] = [
   relayOption('advanceEveryMs', 0),
   relayOption('maintainEveryMs', 0),
   row('outbox/src/relay/relay.ts: timeoutMs', anyFrom(0), (ms) => relay().stop({ timeoutMs: ms })),
-  row('postgres/src/log/append.ts: timeoutMs', whole(1, LONGEST_KEPT_MS), (ms) =>
+  row('postgres/src/log/transact.ts: timeoutMs', whole(1, LONGEST_KEPT_MS), (ms) =>
     transact(client, handle, { timeoutMs: ms }),
   ),
   sqlLog('timeoutMs', 1),
